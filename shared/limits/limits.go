@@ -1,0 +1,110 @@
+// Package limits holds the production figures as typed values: what a turn may take, where a resource is full,
+// when a breaker opens. Code, manifests, alerts and docs take their numbers from here and from nowhere else.
+package limits
+
+import "time"
+
+// Budget of one turn (WS1, "latency budget of one turn"): the deadline set at admission and the cut-off of each stage.
+const (
+	Turn      = 15 * time.Second       // the whole turn; admission sets it as the one deadline
+	RateLimit = 100 * time.Millisecond // first Redis pipeline: rate limit, session, cached recall
+	Recall    = 2 * time.Second        // session and graph together
+	Selection = 1 * time.Second        // choosing an engine
+	Inference = 10 * time.Second       // one engine's whole answer, unless the engines file says otherwise
+	HandOff   = 500 * time.Millisecond // second Redis pipeline, broker hand-off, decision trace
+)
+
+// MaxHops is how many hops a call or event may have made before it is refused (WS3, anti-loop).
+const MaxHops = 3
+
+// Level is a soft and a hard limit of one resource (WS2). At Soft the system degrades, at Hard it refuses or drops.
+type Level struct{ Soft, Hard int }
+
+// Limits of WS2, in the unit of the resource.
+var (
+	ConcurrentChats   = Level{Soft: 300, Hard: 500}
+	TurnBacklog       = Level{Soft: 500, Hard: 2000}
+	MutationBacklog   = Level{Soft: 200, Hard: 500}
+	GraphWritesPerMin = Level{Soft: 400, Hard: 1500}
+	GraphReadsPerMin  = Level{Soft: 2000, Hard: 5000}
+	DecisionBuffer    = Level{Soft: 1000, Hard: 5000}
+)
+
+// Breaker says when a breaker opens and how long it stays open (WS2, degradation level 3).
+type Breaker struct {
+	Failures int           // consecutive failures that open it
+	Open     time.Duration // how long it stays open the first time
+	MaxOpen  time.Duration // the open time doubles up to this while probes fail; zero: Open, always
+}
+
+// Dependency is everything a guard needs to know of one thing outside the process.
+type Dependency struct {
+	Name     string        // the label of metrics, logs and traces: redis, neo4j, broker, …
+	Zone     string        // containment zone (WS3): frontend, sync, async or graph
+	Timeout  time.Duration // of one call
+	InFlight int           // calls under way at once (the bulkhead); the next is rejected, not queued
+	Breaker  Breaker
+}
+
+// Zones of containment (WS3).
+const (
+	ZoneFrontend = "frontend"
+	ZoneSync     = "sync"
+	ZoneAsync    = "async"
+	ZoneGraph    = "graph"
+)
+
+// The dependencies of the three functions.
+var (
+	Redis = Dependency{Name: "redis", Zone: ZoneSync, Timeout: RateLimit, InFlight: 500,
+		Breaker: Breaker{Failures: 3, Open: 60 * time.Second}}
+	Neo4jRead = Dependency{Name: "neo4j", Zone: ZoneGraph, Timeout: Recall, InFlight: 20,
+		Breaker: Breaker{Failures: 5, Open: 30 * time.Second}}
+	Neo4jWrite = Dependency{Name: "neo4j", Zone: ZoneGraph, Timeout: 5 * time.Second, InFlight: 20,
+		Breaker: Breaker{Failures: 5, Open: 30 * time.Second}}
+	Broker = Dependency{Name: "broker", Zone: ZoneAsync, Timeout: HandOff, InFlight: 500,
+		Breaker: Breaker{Failures: 5, Open: 60 * time.Second}}
+	Materialize = Dependency{Name: "materialize", Zone: ZoneAsync, Timeout: HandOff, InFlight: 500,
+		Breaker: Breaker{Failures: 5, Open: 60 * time.Second}}
+)
+
+// Engine is the guard of an inference engine called name; the engines file may change its timeout and breaker.
+func Engine(name string) Dependency {
+	return Dependency{Name: name, Zone: ZoneSync, Timeout: Inference, InFlight: ConcurrentChats.Hard,
+		Breaker: Breaker{Failures: 3, Open: 20 * time.Second, MaxOpen: 120 * time.Second}}
+}
+
+// Pools (WS2).
+const (
+	Neo4jPool     = 20
+	Neo4jPoolWait = 2 * time.Second
+	RedisPool     = 20
+)
+
+// Rate is a GCRA rate limit: PerMinute on average, Burst at once.
+type Rate struct{ PerMinute, Burst int }
+
+// Rate limits by route class (WS2), over a window of 60 s.
+var (
+	AnonymousChat     = Rate{PerMinute: 60, Burst: 100}
+	AuthenticatedChat = Rate{PerMinute: 200, Burst: 300}
+	Internal          = Rate{PerMinute: 1000, Burst: 2000}
+	Telemetry         = Rate{PerMinute: 5000, Burst: 10000}
+)
+
+// Retention (WS2).
+const (
+	DecisionAge   = 7 * 24 * time.Hour
+	DecisionBytes = 50 << 20
+	SessionAge    = 30 * 24 * time.Hour
+)
+
+// MaxDeliveries is how often an event is tried before it is a dead letter (WS3).
+const MaxDeliveries = 5
+
+// Bounds on what a caller may send.
+const (
+	MaxBody    = 1 << 20  // bytes of a request or event body
+	MaxMessage = 64 << 10 // bytes of one message
+	MaxID      = 128      // bytes of a session, turn or user id
+)
