@@ -1,0 +1,41 @@
+# The only doors. `make` alone says what there is.
+GO      ?= go
+MODULES := shared functions/chat functions/materialize functions/trace cmd/aguante test
+BIN     := $(CURDIR)/bin
+DATA    ?=
+
+.PHONY: help run test lint bench bench-recall gen build images
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: ## chat with it: everything on this machine, nothing to install but Go
+	@$(GO) run ./cmd/aguante up
+
+test: ## every test, with real Redis, Neo4j and Chromium (installed when missing, as root)
+	@$(GO) run ./test/stack/with $(GO) test -race -timeout 20m work
+	@for m in $(MODULES); do (cd $$m && GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build ./...) || exit 1; done
+
+lint: ## style, import rules, known vulnerabilities
+	@GOWORK=off GOBIN=$(BIN) $(GO) -C tools install tool
+	@for m in $(MODULES); do (cd $$m && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+	@for m in $(MODULES); do (cd $$m && $(BIN)/govulncheck ./...) || exit 1; done
+
+bench: ## benchmarks of every package, with real Redis and Neo4j
+	@$(GO) run ./test/stack/with $(GO) test -run '^$$' -bench . -benchmem work
+
+bench-recall: ## how well questions find the turns that answer them: make bench-recall DATA=folder
+	@test -n "$(DATA)" || { echo "say where the conversations are: make bench-recall DATA=folder"; exit 2; }
+	@$(GO) run ./test/stack/with $(GO) run ./test/recall $(DATA)
+
+gen: ## generated files: configuration tables, the embedded copy of config/knative
+	@$(GO) generate ./cmd/aguante/...
+	@for f in chat materialize trace; do $(GO) test ./functions/$$f -run Reference -update || exit 1; done
+
+build: ## the four binaries, into bin/
+	@for f in chat materialize trace; do CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/ ./functions/$$f/cmd/$$f || exit 1; done
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/ ./cmd/aguante
+
+images: ## the functions' images, by ko, to KO_DOCKER_REPO
+	@GOWORK=off GOBIN=$(BIN) $(GO) -C tools install github.com/google/ko
+	@for f in chat materialize trace; do (cd functions/$$f && KO_CONFIG_PATH=$(CURDIR) $(BIN)/ko build ./cmd/$$f) || exit 1; done

@@ -1,0 +1,125 @@
+package stack
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// neo4jVersion is the version in neo4j/pom.xml.
+const neo4jVersion = "5.26.30"
+
+//go:embed neo4j/pom.xml
+var neo4jPOM []byte
+
+// opens is what Neo4j's own start script opens of the JDK's modules.
+var opens = []string{"java.lang", "java.nio", "java.io", "java.util.concurrent", "sun.nio.ch"}
+
+// StartNeo4j runs a Neo4j Community server without authentication.
+func StartNeo4j(ctx context.Context) (*Server, error) {
+	lib, err := neo4jJars(ctx)
+	if err != nil {
+		return nil, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "aguante-neo4j-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "neo4j.conf"), neo4jConfig(address), 0o600); err != nil {
+		return nil, err
+	}
+	s := &Server{Name: "Neo4j", Address: address, URL: "bolt://" + address, dir: dir}
+	s.command = exec.Command("java", neo4jArguments(lib, dir)...)
+	return start(ctx, s, func(ctx context.Context) error { return greetBolt(ctx, address) })
+}
+
+func neo4jConfig(address string) []byte {
+	return fmt.Appendf(nil, `server.default_listen_address=127.0.0.1
+server.bolt.listen_address=%s
+server.http.enabled=false
+server.https.enabled=false
+dbms.security.auth_enabled=false
+dbms.usage_report.enabled=false
+server.memory.pagecache.size=64m
+`, address)
+}
+
+func neo4jArguments(lib, home string) []string {
+	arguments := []string{"-Xms256m", "-Xmx768m", "-XX:+UseSerialGC", "-Dlog4j2.disable.jmx=true"}
+	for _, p := range opens {
+		arguments = append(arguments, "--add-opens=java.base/"+p+"=ALL-UNNAMED")
+	}
+	return append(arguments, "-cp", filepath.Join(lib, "*"), "org.neo4j.server.CommunityEntryPoint",
+		"--home-dir="+home, "--config-dir="+home)
+}
+
+// neo4jJars is the folder of Neo4j's jars, fetched once into the user's cache.
+func neo4jJars(ctx context.Context) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	lib := filepath.Join(cache, "aguante", "neo4j-"+neo4jVersion)
+	if err := install(ctx, "java", "default-jre-headless"); err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(lib); err == nil {
+		return lib, nil
+	}
+	if err := install(ctx, "mvn", "maven"); err != nil {
+		return "", err
+	}
+	return lib, fetchJars(ctx, lib)
+}
+
+// fetchJars copies the jars beside their place and renames the folder, so that a half-fetched one is never used.
+func fetchJars(ctx context.Context, lib string) error {
+	if err := os.MkdirAll(filepath.Dir(lib), 0o755); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp(filepath.Dir(lib), "fetch-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	if err := os.WriteFile(filepath.Join(work, "pom.xml"), neo4jPOM, 0o600); err != nil {
+		return err
+	}
+	fetch := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies",
+		"-DoutputDirectory=lib", "-DincludeScope=runtime")
+	fetch.Dir = work
+	if output, err := fetch.CombinedOutput(); err != nil {
+		return fmt.Errorf("stack: fetch Neo4j %s with Maven: %w: %s", neo4jVersion, err, output)
+	}
+	if err := os.Rename(filepath.Join(work, "lib"), lib); err != nil && !os.IsExist(err) {
+		return err
+	}
+	return nil
+}
+
+// greetBolt makes Bolt's handshake, which a Neo4j answers only once it serves.
+func greetBolt(ctx context.Context, address string) error {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Second))
+	hello := []byte{0x60, 0x60, 0xb0, 0x17, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	if _, err := c.Write(hello); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(c, make([]byte, 4))
+	return err
+}

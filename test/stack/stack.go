@@ -1,0 +1,95 @@
+// Package stack runs the real servers that tests speak to: redis-server from Debian and Neo4j Community from Maven
+// Central. What is missing is installed as root, or named in the error. Every server listens on loopback, on a free
+// port, in a folder of its own, and dies with the process that started it.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Variables that tell tests where the servers are.
+const (
+	RedisVariable = "AGUANTE_TEST_REDIS_URL"
+	Neo4jVariable = "AGUANTE_TEST_NEO4J_URI"
+)
+
+// Server is one running server process. Signals go to it through Signal (SIGSTOP freezes it, SIGCONT thaws it).
+type Server struct {
+	Name    string
+	Address string // host:port
+	URL     string
+	dir     string
+	command *exec.Cmd
+	exited  chan struct{}
+}
+
+// start runs command in dir and waits until ready says so, the process ends or ctx does.
+func start(ctx context.Context, s *Server, ready func(context.Context) error) (*Server, error) {
+	log, err := os.Create(filepath.Join(s.dir, "output.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	s.command.Dir, s.command.Stdout, s.command.Stderr = s.dir, log, log
+	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.command.Start(); err != nil {
+		return nil, fmt.Errorf("stack: start %s: %w", s.Name, err)
+	}
+	s.exited = make(chan struct{})
+	go func() { _ = s.command.Wait(); close(s.exited) }()
+	if err := s.await(ctx, ready); err != nil {
+		output, _ := os.ReadFile(log.Name())
+		return nil, errors.Join(fmt.Errorf("stack: %s is not ready: %w; it printed: %s", s.Name, err, output), s.Stop())
+	}
+	return s, nil
+}
+
+func (s *Server) await(ctx context.Context, ready func(context.Context) error) error {
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-s.exited:
+			return errors.New("it ended")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Signal sends a signal to the server's process.
+func (s *Server) Signal(signal syscall.Signal) error { return s.command.Process.Signal(signal) }
+
+// Stop ends the server and removes its folder.
+func (s *Server) Stop() error {
+	_ = s.Signal(syscall.SIGCONT)
+	_ = s.Signal(syscall.SIGTERM)
+	select {
+	case <-s.exited:
+	case <-time.After(10 * time.Second):
+		_ = s.Signal(syscall.SIGKILL)
+		<-s.exited
+	}
+	return os.RemoveAll(s.dir)
+}
+
+// freeAddress is a loopback address that nothing listens on now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
