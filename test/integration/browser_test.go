@@ -1,0 +1,135 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aguante-chat/aguante/test/stack"
+	"github.com/chromedp/chromedp"
+)
+
+// browser opens a headless Chromium tab of the given size. Nothing but loopback is asked for.
+func browser(t *testing.T, width, height int) context.Context {
+	t.Helper()
+	path, err := stack.Chromium(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-quic", true), chromedp.WindowSize(width, height))
+	allocator, stopBrowser := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stopBrowser)
+	tab, closeTab := chromedp.NewContext(allocator)
+	t.Cleanup(closeTab)
+	tab, stop := context.WithTimeout(tab, 90*time.Second)
+	t.Cleanup(stop)
+	return tab
+}
+
+func perform(t *testing.T, tab context.Context, what string, actions ...chromedp.Action) {
+	t.Helper()
+	if err := chromedp.Run(tab, actions...); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// picture keeps a screenshot in the folder that AGUANTE_TEST_PICTURES names, for a person to look at.
+func picture(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("AGUANTE_TEST_PICTURES")
+	if dir == "" {
+		return
+	}
+	var png []byte
+	perform(t, tab, "screenshot", chromedp.FullScreenshot(&png, 100))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// text waits until the text of selector holds words.
+func text(t *testing.T, tab context.Context, selector, words string) {
+	t.Helper()
+	var seen string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		perform(t, tab, "read "+selector, chromedp.Evaluate(
+			fmt.Sprintf(`[...document.querySelectorAll(%q)].map(e => e.innerText).join("\n")`, selector), &seen))
+		if strings.Contains(seen, words) {
+			return
+		}
+	}
+	t.Fatalf("%s never says %q; it says %q", selector, words, seen)
+}
+
+// send types a message and sends it by keyboard alone, as the page's hint says.
+func send(t *testing.T, tab context.Context, message string) {
+	t.Helper()
+	perform(t, tab, "type and send", chromedp.SendKeys("#message", message+"\r", chromedp.ByQuery))
+}
+
+func TestNewcomerIsRememberedInANewSessionAndSeesWhy(t *testing.T) {
+	for name, size := range map[string][2]int{"desktop": {1280, 800}, "phone": {390, 844}} {
+		t.Run(name, func(t *testing.T) {
+			u := up(t, t.TempDir())
+			tab := browser(t, size[0], size[1])
+			perform(t, tab, "open the chat page", chromedp.Navigate(u.Chat), chromedp.WaitVisible("#message", chromedp.ByQuery))
+			picture(t, tab, name+"-1-welcome")
+			send(t, tab, "My sister Lucía lives in Cuenca.")
+			text(t, tab, "#turns .reply .text", "Cuenca")
+
+			newSession := map[string]string{"desktop": "#new", "phone": "#new-small"}[name]
+			perform(t, tab, "new session", chromedp.Click(newSession, chromedp.ByQuery))
+			send(t, tab, "Where does my sister live?")
+			text(t, tab, "#turns .reply .text", "your sister Lucía lives in Cuenca")
+			picture(t, tab, name+"-2-remembered")
+
+			perform(t, tab, "open the console", chromedp.Navigate(u.Trace), chromedp.WaitVisible("main", chromedp.ByQuery))
+			eventually(t, "both turns are listed", func() bool {
+				var links int
+				perform(t, tab, "count", chromedp.Reload(), chromedp.Evaluate(`document.querySelectorAll('a[href*="/turns/"]').length`, &links))
+				return links >= 2
+			})
+			picture(t, tab, name+"-3-console")
+			perform(t, tab, "open the newest turn", chromedp.Click(`a[href*="/turns/"]`, chromedp.ByQuery), chromedp.WaitVisible("h1", chromedp.ByQuery))
+			text(t, tab, "main", "recall")
+			picture(t, tab, name+"-4-turn")
+			overflows(t, tab)
+		})
+	}
+}
+
+// overflows fails when the page is wider than the window: it would scroll sideways on a phone.
+func overflows(t *testing.T, tab context.Context) {
+	t.Helper()
+	var over int
+	perform(t, tab, "measure", chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &over))
+	if over > 0 {
+		t.Errorf("the page is %d px wider than its window", over)
+	}
+}
+
+func TestPageSaysThatChatIsGoneAndComesBackByItself(t *testing.T) {
+	data := t.TempDir()
+	u := up(t, data)
+	tab := browser(t, 1280, 800)
+	perform(t, tab, "open the chat page", chromedp.Navigate(u.Chat), chromedp.WaitVisible("#message", chromedp.ByQuery))
+	address := strings.TrimPrefix(u.Chat, "http://")
+	if err := u.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	send(t, tab, "Is anybody there?")
+	eventually(t, "the page says so", func() bool {
+		var notice string
+		perform(t, tab, "read", chromedp.Evaluate(`document.body.innerText`, &notice))
+		return strings.Contains(strings.ToLower(notice), "again")
+	})
+	picture(t, tab, "5-gone")
+	up(t, data, "--chat", address)
+	text(t, tab, "#turns .reply .text", "anybody")
+}
