@@ -1,0 +1,161 @@
+// Package guard is the one door through which every call leaves the process: bulkhead, breaker, timeout, call, and the
+// outcome told to an observer. Do returns the error; FailOpen returns the fallback that the caller names.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aguante-chat/aguante/shared/limits"
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/bulkhead"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+)
+
+var (
+	// ErrRejected means that the bulkhead is full: the call was not made.
+	ErrRejected = errors.New("guard: bulkhead full")
+	// ErrOpen means that the breaker is open: the call was not made.
+	ErrOpen = errors.New("guard: breaker open")
+	// ErrTimeout means that the call took longer than its dependency's timeout.
+	ErrTimeout = errors.New("guard: timeout")
+)
+
+// Guard guards one dependency. It is safe for concurrent use.
+type Guard struct {
+	dependency limits.Dependency
+	observer   Observer
+	bulkhead   bulkhead.Bulkhead[any]
+	breaker    circuitbreaker.CircuitBreaker[any]
+
+	trips     atomic.Int32 // times opened since it was last closed: the open time doubles with each
+	abandoned atomic.Bool  // the probe's caller left: probe again at once
+
+	mu        sync.Mutex
+	since     time.Time // when the breaker changed last
+	lastError error     // what was counted against the dependency last
+}
+
+// New returns a guard of d, closed. What happens at it is told to o, which may be nil.
+func New(d limits.Dependency, o Observer) *Guard {
+	g := &Guard{dependency: d, observer: o, since: time.Now()}
+	g.bulkhead = bulkhead.New[any](uint(d.InFlight))
+	g.breaker = circuitbreaker.NewBuilder[any]().
+		WithFailureThreshold(uint(d.Breaker.Failures)).
+		WithSuccessThreshold(1).
+		WithDelayFunc(func(failsafe.ExecutionAttempt[any]) time.Duration { return g.openTime() }).
+		OnStateChanged(g.changed).
+		Build()
+	return g
+}
+
+// openTime is how long the breaker, opening now, stays open: Open, doubling up to MaxOpen with each probe that fails.
+func (g *Guard) openTime() time.Duration {
+	if g.abandoned.Swap(false) {
+		return time.Millisecond
+	}
+	b := g.dependency.Breaker
+	doublings := min(g.trips.Add(1)-1, 16)
+	return min(b.Open<<doublings, max(b.Open, b.MaxOpen))
+}
+
+// Do makes the call if the dependency's guard lets it through, for at most the dependency's timeout. The error is the
+// call's own, ErrTimeout, or ErrRejected or ErrOpen when the call was not made. The call must honour its context.
+func Do[T any](ctx context.Context, g *Guard, call func(context.Context) (T, error)) (result T, err error) {
+	ctx, c, err := g.Begin(ctx)
+	if err != nil {
+		return result, err
+	}
+	defer c.panicked()
+	result, err = call(ctx)
+	return result, c.End(err)
+}
+
+// FailOpen is Do for a dependency that the caller can do without: instead of an error it returns the fallback and
+// says what is lacking. A nil Degraded means that the call worked.
+func FailOpen[T any](ctx context.Context, g *Guard, fallback T, call func(context.Context) (T, error)) (T, *Degraded) {
+	result, err := Do(ctx, g, call)
+	if err == nil {
+		return result, nil
+	}
+	lack := &Degraded{Zone: g.dependency.Zone, Dependency: g.dependency.Name, Reason: string(ResultOf(err))}
+	if g.observer != nil {
+		g.observer.FailedOpen(ctx, *lack, err)
+	}
+	return fallback, lack
+}
+
+// Begin is the first half of a call that outlives a function: a stream. The call's context ends after the dependency's
+// timeout; End must be called once, with the error that the stream ended with.
+func (g *Guard) Begin(ctx context.Context) (context.Context, *Call, error) {
+	c := &Call{guard: g, parent: ctx, began: time.Now()}
+	if !g.bulkhead.TryAcquirePermit() {
+		return ctx, nil, c.refused(ErrRejected)
+	}
+	if !g.breaker.TryAcquirePermit() {
+		g.bulkhead.ReleasePermit()
+		return ctx, nil, c.refused(ErrOpen)
+	}
+	ctx, c.cancel = context.WithTimeout(ctx, g.dependency.Timeout)
+	c.ctx = ctx
+	return ctx, c, nil
+}
+
+// Dependency is what g guards.
+func (g *Guard) Dependency() limits.Dependency { return g.dependency }
+
+// Status is what /health says of a dependency.
+type Status struct {
+	Dependency string    `json:"dependency"`
+	Zone       string    `json:"zone"`
+	State      string    `json:"state"` // closed, open or half-open
+	Since      time.Time `json:"since"`
+	LastError  string    `json:"last_error,omitempty"` // while the breaker is not closed
+}
+
+// Status is the guard's state now.
+func (g *Guard) Status() Status {
+	state := g.breaker.State()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := Status{Dependency: g.dependency.Name, Zone: g.dependency.Zone, State: state.String(), Since: g.since}
+	if state != circuitbreaker.ClosedState && g.lastError != nil {
+		s.LastError = g.lastError.Error()
+	}
+	return s
+}
+
+// changed is told by the breaker, outside its lock.
+func (g *Guard) changed(e circuitbreaker.StateChangedEvent) {
+	now := time.Now()
+	g.mu.Lock()
+	g.since = now
+	cause := g.lastError
+	g.mu.Unlock()
+	if e.NewState == circuitbreaker.ClosedState {
+		g.trips.Store(0)
+		cause = nil
+	}
+	if g.observer != nil {
+		g.observer.Changed(Change{Dependency: g.dependency.Name, From: e.OldState.String(), To: e.NewState.String(), Err: cause, At: now})
+	}
+}
+
+// Neutral marks an error with which the dependency answered as it should (a missing key, a bad request): the caller gets
+// it, the breaker does not count it.
+func Neutral(err error) error {
+	if err == nil {
+		return nil
+	}
+	return neutral{err}
+}
+
+type neutral struct{ error }
+
+func (n neutral) Unwrap() error { return n.error }
+
+func timedOut(err error) error { return fmt.Errorf("%w: %w", ErrTimeout, err) }
