@@ -1,0 +1,46 @@
+package session
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
+)
+
+// Every key begins with "aguante:". Users and callers are in keys as digests: keys are seen by operators and monitors.
+// The keys of one session share the hash tag {session}, those of one user the tag {user}, so that a cluster keeps each
+// group on one node.
+
+// digest stands for a user or a caller, 128 bits of SHA-256.
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}
+
+// rateKey holds until when the caller's bucket leaks, in microseconds of Redis's clock.
+func rateKey(c turn.Caller) string { return "aguante:rate:{" + digest(c.ID()) + "}" }
+
+// messagesKey lists the messages that one user and the assistant said in a session. A session id that two users chose
+// names two conversations: neither reads the other's.
+func messagesKey(sessionID, user string) string { return messagesKeyOf(sessionID, digest(user)) }
+
+func messagesKeyOf(sessionID, userDigest string) string {
+	return "aguante:session:{" + sessionID + "}:" + userDigest
+}
+
+// ownersKey is the set of the users, as digests, who have messages in a session.
+func ownersKey(sessionID string) string { return "aguante:session:{" + sessionID + "}:users" }
+
+// deletedKey marks a session that was deleted.
+func deletedKey(sessionID string) string { return "aguante:session:{" + sessionID + "}:deleted" }
+
+// recallKey is a user's cached recall, as JSON.
+func recallKey(user string) string { return "aguante:user:{" + digest(user) + "}:recall" }
+
+// sessionsKey is the user's sessions by time of last use.
+func sessionsKey(user string) string { return "aguante:user:{" + digest(user) + "}:sessions" }
+
+const (
+	outboxKey = "aguante:outbox"      // stream of events that no one took yet
+	unsentKey = "aguante:outbox:dead" // stream of events that no one will ever take
+)

@@ -1,0 +1,70 @@
+// Package session keeps sessions, rate limits and the outbox in Redis: one server, TLS, or a cluster. A turn costs two
+// round trips, Open before the engine and Close after it. Every call is one attempt and gives its error back.
+package session
+
+import (
+	"fmt"
+	"net/url"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/aguante-chat/aguante/shared/limits"
+)
+
+// Store keeps sessions in Redis. Safe for concurrent use.
+type Store struct {
+	client  redis.UniversalClient
+	waiting atomic.Int64 // events in the outbox, as last seen
+}
+
+// New returns a Store on the Redis at address: redis://, rediss:// or, with the parameter cluster=true or one addr=
+// for each further node, a cluster. It does not connect: a Redis that is down is found by the first call.
+func New(address string) (*Store, error) {
+	client, err := connect(address)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	return &Store{client: client}, nil
+}
+
+// Disconnect closes the connections.
+func (s *Store) Disconnect() error { return s.client.Close() }
+
+func connect(address string) (redis.UniversalClient, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("not a Redis address") // url's error would show the password
+	}
+	query := u.Query()
+	cluster := query.Get("cluster") == "true" || query.Has("addr")
+	query.Del("cluster")
+	u.RawQuery = query.Encode()
+	if cluster {
+		return connectCluster(u.String())
+	}
+	o, err := redis.ParseURL(u.String())
+	if err != nil {
+		return nil, err
+	}
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = limits.RateLimit, limits.RateLimit, limits.RateLimit, limits.RateLimit
+	o.MaxRetries, o.DialerRetries = -1, 1
+	o.PoolSize, o.MaxActiveConns, o.PipelinePoolSize = limits.RedisPool, limits.RedisPool, -1
+	o.ContextTimeoutEnabled, o.DisableIdentity = true, true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return redis.NewClient(o), nil
+}
+
+func connectCluster(address string) (redis.UniversalClient, error) {
+	o, err := redis.ParseClusterURL(address)
+	if err != nil {
+		return nil, err
+	}
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = limits.RateLimit, limits.RateLimit, limits.RateLimit, limits.RateLimit
+	o.MaxRetries, o.DialerRetries, o.MaxRedirects = -1, 1, 1
+	o.PoolSize, o.MaxActiveConns, o.PipelinePoolSize = limits.RedisPool, limits.RedisPool, -1
+	o.ContextTimeoutEnabled, o.DisableIdentity = true, true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return redis.NewClusterClient(o), nil
+}

@@ -1,0 +1,42 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/shared/decision"
+)
+
+// answer asks the engines. It may stop the turn: *engine.Rejected, engine.ErrCut, engine.ErrLeft, ErrDeadline. The
+// engines record which of them were tried.
+func (s *Teller) answer(ctx context.Context, t Turn, known memory, emit Emit) (engine.Answer, error) {
+	ctx, done := s.stage(ctx, decision.Answer)
+	defer done()
+	answer, err := s.Engines.Answer(ctx, t.request(known), emit)
+	if err != nil && errors.Is(context.Cause(ctx), ErrDeadline) {
+		err = fmt.Errorf("%w: %w", ErrDeadline, err)
+	}
+	if err != nil {
+		return answer, fmt.Errorf("answer: %w", err)
+	}
+	return answer, nil
+}
+
+// request is what the engines are asked. A caller who sends the conversation so far is taken at their word; to one who
+// sends only what is new, the session's history is added.
+func (t Turn) request(known memory) engine.Request {
+	r := engine.Request{
+		TurnID: t.ID, SessionID: t.SessionID, User: t.User, Model: t.Model, Messages: t.Messages,
+		Recalled: known.recalled, Params: t.Params, Hop: t.Hop, Now: time.Now(),
+	}
+	if t.bringsHistory() {
+		return r
+	}
+	for _, m := range known.history {
+		r.History = append(r.History, engine.Message{Role: m.Role, Name: m.Name, Content: m.Content, At: m.At})
+	}
+	return r
+}

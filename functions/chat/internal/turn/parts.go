@@ -1,0 +1,112 @@
+package turn
+
+import (
+	"context"
+	"time"
+
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/shared/event"
+	"github.com/aguante-chat/aguante/shared/graph"
+	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/telemetry"
+)
+
+// Parts are what a Teller is made of. Any of them but Engines and Telemetry may be missing: the turn says so in
+// degraded and goes on.
+type Parts struct {
+	Sessions  Sessions
+	Archive   Archive
+	Memory    Memory
+	Engines   Engines
+	Outbox    Outbox    // for what must survive
+	Publisher Publisher // for decision traces
+	Redis     *guard.Guard
+	Graph     *guard.Guard
+	Flags     Flags
+	Telemetry *telemetry.Telemetry
+
+	Source       string // of the events sent, a URI reference
+	Replicas     int    // chat instances that share a rate limit while Redis is down and rate-limit-strict is on
+	TraceContent bool   // decision traces hold what was said
+}
+
+// Sessions is the whole Redis work of a turn: one round trip before the engine, one after it.
+type Sessions interface {
+	Open(ctx context.Context, o Opening) (Opened, error)
+	Close(ctx context.Context, c Closing) error
+}
+
+// Opening asks for the caller's rate limit and, with a SessionID, what is kept of the session.
+type Opening struct {
+	Caller    Caller
+	User      string
+	SessionID string
+}
+
+// Opened is what the sessions hold. Parts that could not be read are empty and named in Faults.
+type Opened struct {
+	Verdict *Verdict
+	History []Said     // oldest first
+	Cached  []Recalled // what the user's last turns said and recalled, newest first
+	Deleted bool       // the session was deleted: what the graph still holds of it is not its history
+	Faults  []string
+}
+
+// Closing is what a turn leaves behind. Cached replaces what Open gave.
+type Closing struct {
+	User      string
+	SessionID string
+	Said      []Said
+	Cached    []Recalled
+}
+
+// Said is one message of a session's history.
+type Said struct {
+	TurnID  string    `json:"turn_id"`
+	Role    string    `json:"role"`
+	Name    string    `json:"name,omitempty"`
+	Content string    `json:"content"`
+	At      time.Time `json:"at"`
+}
+
+// Archive is what users may do with what Sessions keeps.
+type Archive interface {
+	History(ctx context.Context, user, sessionID string) (Kept, error) // user empty: whoever's
+	Delete(ctx context.Context, sessionID string) error
+	Forget(ctx context.Context, user string) error
+}
+
+// Kept is what the archive holds of a session. Deleted: it was deleted, and is not to be looked for elsewhere.
+type Kept struct {
+	Said    []Said
+	Deleted bool
+}
+
+// Memory is what a turn needs of the graph.
+type Memory interface {
+	Recall(ctx context.Context, q graph.Query) ([]graph.Item, error)
+	Session(ctx context.Context, user, sessionID string, limit int) ([]graph.Turn, error)
+	Forget(ctx context.Context, user string, at time.Time) (turns int, err error)
+}
+
+// Engines answers: a chain of them that ends with one that always can.
+type Engines interface {
+	Answer(ctx context.Context, r engine.Request, emit engine.Emit) (engine.Answer, error)
+	Statuses() []guard.Status
+}
+
+// Outbox takes an event for good and says which way it went. It never fails.
+type Outbox interface {
+	Send(ctx context.Context, e event.Event) (way string, degraded []guard.Degraded)
+	Statuses() []guard.Status
+}
+
+// Publisher takes an event if there is room for it.
+type Publisher interface {
+	Offer(e event.Event) bool
+}
+
+// Flags tells which features are on, by the names in package serve.
+type Flags interface {
+	Enabled(name string) bool
+}

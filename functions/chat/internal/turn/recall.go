@@ -1,0 +1,173 @@
+package turn
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/shared/decision"
+	"github.com/aguante-chat/aguante/shared/graph"
+	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/limits"
+	"github.com/aguante-chat/aguante/shared/serve"
+)
+
+const (
+	recalledMost = 10 // items an engine is given
+	historyTurns = 20 // turns of the session read from the graph when Redis has none
+)
+
+// memory is what recall got, and what it lacks.
+type memory struct {
+	history  []Said
+	recalled []Recalled
+	cached   []Recalled // what the user's last turns said and recalled
+	degraded lacks
+}
+
+// recall gathers what is known before the engine is asked: the session's history, and what the graph recalls of the
+// user. It fails open: what it could not get is missing and named, and the stream hears of it at once.
+func (s *Teller) recall(ctx context.Context, t Turn, e *entry, emit Emit) memory {
+	ctx, done := s.stage(ctx, decision.Recall)
+	defer done()
+	m := memory{cached: e.opened.Cached, degraded: e.degraded}
+	m = s.remember(ctx, t, e.graph, m)
+	m = s.resume(ctx, t, e.opened, m)
+	m.degraded.emit(emit)
+	return m
+}
+
+// reading is a recall of the graph that is under way, or that was not begun because of spared.
+type reading struct {
+	began  time.Time
+	spared string
+	result chan found
+}
+
+type found struct {
+	items []graph.Item
+	lack  *guard.Degraded
+}
+
+// read begins a recall of the graph. A turn without a user recalls nothing, and gets nil.
+func (s *Teller) read(ctx context.Context, t Turn, full bool) *reading {
+	if t.User == "" {
+		return nil
+	}
+	r := &reading{began: time.Now(), spared: s.spare(full), result: make(chan found, 1)}
+	if r.spared != "" {
+		d := guard.Degraded{Zone: limits.ZoneGraph, Dependency: s.graphName(), Reason: r.spared}
+		s.Telemetry.FailedOpen(ctx, d, nil)
+		r.result <- found{lack: &d}
+		return r
+	}
+	q := graph.Query{User: t.User, Text: t.asked(), Asker: t.asker(), Now: r.began, Limit: recalledMost}
+	go func() {
+		items, lack := guard.FailOpen(ctx, s.Graph, nil, func(ctx context.Context) ([]graph.Item, error) {
+			return s.Memory.Recall(ctx, q)
+		})
+		r.result <- found{items, lack}
+	}()
+	return r
+}
+
+// spare says why the graph is left alone, if it is.
+func (s *Teller) spare(full bool) string {
+	switch {
+	case s.Memory == nil:
+		return missing
+	case s.Flags.Enabled(serve.GraphLegacy):
+		return legacy
+	case full:
+		return busy
+	}
+	return ""
+}
+
+// remember takes what the graph recalled, or else picks from what the user's last turns left in the cache.
+func (s *Teller) remember(ctx context.Context, t Turn, r *reading, m memory) memory {
+	if r == nil {
+		return m
+	}
+	d := decision.Decision{
+		Stage: decision.Recall, Kind: decision.Routing, Outcome: decision.Success,
+		Policy: fmt.Sprintf("the graph's answer within %s, else the cached recall", limits.Recall),
+		Inputs: map[string]any{"limit": recalledMost, "cached": len(m.cached)},
+	}
+	result := <-r.result
+	if result.lack == nil {
+		m.recalled = recalled(result.items)
+		d.Selected = fmt.Sprintf("graph: %d items", len(m.recalled))
+		d.FallbackChain = []string{"cached recall: not needed"}
+	} else {
+		m.degraded = m.degraded.with(result.lack)
+		m.recalled = pick(m.cached, t.asked())
+		d.Selected, d.Outcome = fmt.Sprintf("cached recall: %d items", len(m.recalled)), decision.Fallback
+		d.FallbackChain, d.Dependency = lacks{*result.lack}.words(), result.lack.Dependency
+	}
+	decision.From(ctx).Add(r.began, d)
+	return m
+}
+
+// resume takes the session's history from Redis. A session that Redis does not hold, and that the caller named, is
+// looked for in the graph.
+func (s *Teller) resume(ctx context.Context, t Turn, o Opened, m memory) memory {
+	if t.SessionID == "" {
+		return m
+	}
+	began := time.Now()
+	d := decision.Decision{
+		Stage: decision.Recall, Kind: decision.Routing, Outcome: decision.Success,
+		Policy: "the session's messages from Redis, else from the graph",
+	}
+	m.history = o.History
+	d.Selected = fmt.Sprintf("redis: %d messages", len(m.history))
+	switch {
+	case t.isNew:
+		d.Selected = "a new session"
+	case len(m.history) == 0 && !o.Deleted && t.User != "" && s.spare(false) == "":
+		var lack *guard.Degraded
+		m.history, lack = s.sessionFromGraph(ctx, t.User, t.SessionID)
+		m.degraded = m.degraded.with(lack)
+		d.Selected = fmt.Sprintf("graph: %d messages", len(m.history))
+		d.FallbackChain = append(m.degraded.words(), "redis: no messages")
+		if len(m.history) > 0 || lack != nil {
+			d.Outcome = decision.Fallback
+		}
+	}
+	decision.From(ctx).Add(began, d)
+	return m
+}
+
+func (s *Teller) sessionFromGraph(ctx context.Context, user, sessionID string) ([]Said, *guard.Degraded) {
+	turns, lack := guard.FailOpen(ctx, s.Graph, nil, func(ctx context.Context) ([]graph.Turn, error) {
+		return s.Memory.Session(ctx, user, sessionID, historyTurns)
+	})
+	return said(turns), lack
+}
+
+// said flattens turns into the messages of a history.
+func said(turns []graph.Turn) []Said {
+	var all []Said
+	for _, t := range turns {
+		for _, m := range t.Messages {
+			all = append(all, Said{TurnID: t.ID, Role: m.Role, Name: m.Name, Content: m.Content, At: m.At})
+		}
+	}
+	return all
+}
+
+// recalled gives the graph's items as engines and replies know them.
+func recalled(items []graph.Item) []Recalled {
+	all := make([]Recalled, 0, len(items))
+	for _, i := range items {
+		r := Recalled{TurnID: i.TurnID, Text: i.Text, Score: i.Score, At: i.At, Role: i.Role, Speaker: i.Speaker}
+		if f := i.Fact; f != nil {
+			r.Fact = f.Text
+			r.Triple = &engine.Triple{Subject: f.Subject, Relation: f.Relation, Object: f.Object}
+		}
+		all = append(all, r)
+	}
+	return all
+}
