@@ -1,0 +1,71 @@
+package event
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/binding"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/limits"
+)
+
+// faulty are the statuses that say: this event will never be taken, whoever sends it.
+var faulty = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity}
+
+// maxAnswer bounds what is read of an answer so that its connection can be used again.
+const maxAnswer = 64 << 10
+
+// client posts events, one attempt each.
+type client struct{ http.Client }
+
+func newClient() *client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, limits.Broker.InFlight
+	transport.DisableCompression = true
+	return &client{http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// post sends e in binary mode. A refusal that is the event's own fault is neutral for the guard around the call.
+func (c *client) post(ctx context.Context, url string, e Event) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
+	if err != nil {
+		return err
+	}
+	if err := cehttp.WriteRequest(ctx, binding.ToMessage(&e), request); err != nil {
+		return guard.Neutral(&Never{http.StatusBadRequest, err})
+	}
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header))
+	answer, err := c.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
+	return refusal(answer)
+}
+
+func refusal(answer *http.Response) error {
+	status := answer.StatusCode
+	err := fmt.Errorf("%s answered %d", answer.Request.URL.Host, status)
+	switch {
+	case status >= 200 && status < 300:
+		return nil
+	case slices.Contains(faulty, status):
+		return guard.Neutral(&Never{status, err})
+	}
+	if after, wrong := strconv.Atoi(answer.Header.Get("Retry-After")); wrong == nil && after > 0 {
+		return &Again{After: time.Duration(after) * time.Second, Err: err}
+	}
+	return err
+}
