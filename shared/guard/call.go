@@ -35,9 +35,8 @@ func (c *Call) End(err error) error {
 // judge says what an error means for the dependency. A caller who left is no verdict on it, and neither is a caller's
 // deadline that came before half the dependency's own time was used.
 func (c *Call) judge(err error) Result {
-	n := neutral{}
 	switch {
-	case err == nil || errors.As(err, &n):
+	case err == nil || isNeutral(err):
 		return OK
 	case c.parent.Err() != nil:
 		if errors.Is(c.parent.Err(), context.DeadlineExceeded) && time.Since(c.began) >= c.guard.dependency.Timeout/2 {

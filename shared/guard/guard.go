@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aguante-chat/aguante/shared/limits"
-	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 )
@@ -32,10 +31,11 @@ type Guard struct {
 	bulkhead   bulkhead.Bulkhead[any]
 	breaker    circuitbreaker.CircuitBreaker[any]
 
-	trips     atomic.Int32 // times opened since it was last closed: the open time doubles with each
+	openUntil atomic.Int64 // Unix nanoseconds from which an open breaker may be probed; zero while it is not open
 	abandoned atomic.Bool  // the probe's caller left: probe again at once
 
 	mu        sync.Mutex
+	trips     int       // times opened since it was last closed: the open time doubles with each
 	since     time.Time // when the breaker changed last
 	lastError error     // what was counted against the dependency last
 }
@@ -47,20 +47,37 @@ func New(d limits.Dependency, o Observer) *Guard {
 	g.breaker = circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(uint(d.Breaker.Failures)).
 		WithSuccessThreshold(1).
-		WithDelayFunc(func(failsafe.ExecutionAttempt[any]) time.Duration { return g.openTime() }).
+		WithDelay(forever).
 		OnStateChanged(g.changed).
 		Build()
 	return g
 }
 
+// forever: failsafe-go computes a changing delay only for its own executions, so the guard half-opens the breaker itself.
+const forever = 100 * 365 * 24 * time.Hour
+
+// permitted asks the breaker, and half-opens it for one probe once its open time is over.
+func (g *Guard) permitted() bool {
+	if g.breaker.TryAcquirePermit() {
+		return true
+	}
+	until := g.openUntil.Load()
+	if until == 0 || time.Now().UnixNano() < until || !g.openUntil.CompareAndSwap(until, 0) {
+		return false
+	}
+	g.breaker.HalfOpen()
+	return g.breaker.TryAcquirePermit()
+}
+
 // openTime is how long the breaker, opening now, stays open: Open, doubling up to MaxOpen with each probe that fails.
+// The caller holds mu.
 func (g *Guard) openTime() time.Duration {
 	if g.abandoned.Swap(false) {
-		return time.Millisecond
+		return 0
 	}
 	b := g.dependency.Breaker
-	doublings := min(g.trips.Add(1)-1, 16)
-	return min(b.Open<<doublings, max(b.Open, b.MaxOpen))
+	g.trips++
+	return min(b.Open<<min(g.trips-1, 16), max(b.Open, b.MaxOpen))
 }
 
 // Do makes the call if the dependency's guard lets it through, for at most the dependency's timeout. The error is the
@@ -96,7 +113,7 @@ func (g *Guard) Begin(ctx context.Context) (context.Context, *Call, error) {
 	if !g.bulkhead.TryAcquirePermit() {
 		return ctx, nil, c.refused(ErrRejected)
 	}
-	if !g.breaker.TryAcquirePermit() {
+	if !g.permitted() {
 		g.bulkhead.ReleasePermit()
 		return ctx, nil, c.refused(ErrOpen)
 	}
@@ -135,11 +152,13 @@ func (g *Guard) changed(e circuitbreaker.StateChangedEvent) {
 	g.mu.Lock()
 	g.since = now
 	cause := g.lastError
-	g.mu.Unlock()
-	if e.NewState == circuitbreaker.ClosedState {
-		g.trips.Store(0)
-		cause = nil
+	switch e.NewState {
+	case circuitbreaker.OpenState:
+		g.openUntil.Store(now.Add(g.openTime()).UnixNano())
+	case circuitbreaker.ClosedState:
+		g.trips, cause = 0, nil
 	}
+	g.mu.Unlock()
 	if g.observer != nil {
 		g.observer.Changed(Change{Dependency: g.dependency.Name, From: e.OldState.String(), To: e.NewState.String(), Err: cause, At: now})
 	}
@@ -155,6 +174,11 @@ func Neutral(err error) error {
 }
 
 type neutral struct{ error }
+
+func isNeutral(err error) bool {
+	var n neutral
+	return errors.As(err, &n)
+}
 
 func (n neutral) Unwrap() error { return n.error }
 
