@@ -94,7 +94,7 @@ class TurnView {
       if (reply.reply !== undefined) this.part('text').textContent = reply.reply
       reply.degraded?.forEach((d) => this.degraded(d))
       this.recalled(reply.recalled ?? [])
-      if (reply.engine) this.part('meta').append(element('span', reply.engine))
+      if (reply.engine) this.part('meta').append(element('span', 'Engine: ' + reply.engine))
       if (traceUrl && reply.turn_id) this.part('meta').append(traceLink(reply.turn_id))
     })
     $('announce').textContent = this.part('text').textContent

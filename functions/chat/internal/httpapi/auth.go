@@ -1,0 +1,245 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
+	"github.com/aguante-chat/aguante/shared/limits"
+)
+
+// Route classes: what an API key is good for, and what its rate limits are counted by.
+const (
+	classChat     = "chat"     // talking, and what one has said
+	classInternal = "internal" // looking into a memory
+)
+
+// key is one entry of the keys file.
+type key struct {
+	Name   string          `yaml:"name"`
+	SHA256 string          `yaml:"sha256"` // of the key, in hex
+	Routes []string        `yaml:"routes"` // route classes; none: chat
+	Limits map[string]rate `yaml:"limits"` // by route class, where they are not the usual ones
+
+	sum [sha256.Size]byte
+}
+
+type rate struct {
+	PerMinute int `yaml:"per_minute"`
+	Burst     int `yaml:"burst"`
+}
+
+// Keys are the API keys of the keys file, read again when it changes. Safe for concurrent use; nil: there is no file.
+type Keys struct {
+	path string
+	log  *slog.Logger
+
+	mu     sync.Mutex
+	looked time.Time
+	seen   time.Time // modification time of what was read last
+	keys   []key
+}
+
+// recheck is how often the keys file is looked at.
+const recheck = time.Second
+
+// OpenKeys reads the keys file. It returns nil for no path: every caller is anonymous.
+func OpenKeys(path string, log *slog.Logger) (*Keys, error) {
+	if path == "" {
+		return nil, nil
+	}
+	k := &Keys{path: path, log: log}
+	if err := k.read(); err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	return k, nil
+}
+
+// current returns the keys. A file that has become unreadable leaves those that were.
+func (k *Keys) current() []key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now := time.Now(); now.Sub(k.looked) > recheck {
+		if err := k.read(); err != nil {
+			k.log.Error("the keys file cannot be used; the keys read before stay", "error", err)
+		}
+	}
+	return k.keys
+}
+
+func (k *Keys) read() error {
+	k.looked = time.Now()
+	info, err := os.Stat(k.path)
+	if err != nil {
+		return err
+	}
+	if info.ModTime().Equal(k.seen) {
+		return nil
+	}
+	k.seen = info.ModTime() // a bad file is said once
+	text, err := os.ReadFile(k.path)
+	if err != nil {
+		return err
+	}
+	keys, err := parseKeys(text)
+	if err != nil {
+		return err
+	}
+	k.keys = keys
+	return nil
+}
+
+func parseKeys(text []byte) ([]key, error) {
+	var file struct {
+		Keys []key `yaml:"keys"`
+	}
+	if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
+		return nil, err
+	}
+	var faults []error
+	for i := range file.Keys {
+		if err := file.Keys[i].check(); err != nil {
+			faults = append(faults, fmt.Errorf("key %d (%s): %w", i+1, file.Keys[i].Name, err))
+		}
+	}
+	return file.Keys, errors.Join(faults...)
+}
+
+func (k *key) check() error {
+	sum, err := hex.DecodeString(k.SHA256)
+	if err != nil || len(sum) != sha256.Size {
+		return errors.New("sha256 is not 64 hexadecimal digits")
+	}
+	copy(k.sum[:], sum)
+	if k.Name == "" {
+		return errors.New("it has no name")
+	}
+	if len(k.Routes) == 0 {
+		k.Routes = []string{classChat}
+	}
+	for _, class := range k.Routes {
+		if class != classChat && class != classInternal {
+			return fmt.Errorf("there is no route class %q", class)
+		}
+	}
+	for class, r := range k.Limits {
+		if !slices.Contains(k.Routes, class) || r.PerMinute < 1 || r.Burst < 1 {
+			return fmt.Errorf("its limit for %q cannot be right", class)
+		}
+	}
+	return nil
+}
+
+// find compares in a time that does not depend on which key it is.
+func find(keys []key, secret string) (found *key) {
+	sum := sha256.Sum256([]byte(secret))
+	for i := range keys {
+		if subtle.ConstantTimeCompare(sum[:], keys[i].sum[:]) == 1 {
+			found = &keys[i]
+		}
+	}
+	return found
+}
+
+// caller says who calls. Without a keys file everybody is anonymous, whatever they send; with one, whoever sends no
+// key is anonymous and may chat, and nothing else.
+func (k *Keys) caller(secret, class string, address netip.Addr) (turn.Caller, error) {
+	c := turn.Caller{Address: address.String(), Class: class, Rate: usualRate(class, false)}
+	if k == nil {
+		return c, nil
+	}
+	if secret == "" {
+		if class != classChat {
+			return c, errKeyNeeded
+		}
+		return c, nil
+	}
+	known := find(k.current(), secret)
+	if known == nil {
+		return c, errUnknownKey
+	}
+	c.Key, c.Rate = known.Name, usualRate(class, true)
+	if !slices.Contains(known.Routes, class) {
+		return c, &turn.Refused{Gate: "api_key", Reason: "This API key is not good for this route."}
+	}
+	if own, ok := known.Limits[class]; ok {
+		c.Rate = limits.Rate(own)
+	}
+	return c, nil
+}
+
+func usualRate(class string, known bool) limits.Rate {
+	switch {
+	case class == classInternal:
+		return limits.Internal
+	case known:
+		return limits.AuthenticatedChat
+	}
+	return limits.AnonymousChat
+}
+
+// secretOf takes the API key from the headers that clients send it in.
+func secretOf(h http.Header) string {
+	if scheme, token, ok := strings.Cut(h.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token)
+	}
+	return h.Get("Api-Key")
+}
+
+// Proxies are the networks whose X-Forwarded-For is believed.
+type Proxies []netip.Prefix
+
+// ParseProxies reads networks in CIDR form.
+func ParseProxies(networks []string) (Proxies, error) {
+	var p Proxies
+	for _, network := range networks {
+		prefix, err := netip.ParsePrefix(network)
+		if err != nil {
+			return nil, fmt.Errorf("trusted proxies: %w", err)
+		}
+		p = append(p, prefix.Masked())
+	}
+	return p, nil
+}
+
+func (p Proxies) trusts(a netip.Addr) bool {
+	return slices.ContainsFunc(p, func(n netip.Prefix) bool { return n.Contains(a) })
+}
+
+// client is the address that anonymous callers are told apart by: that of the connection or, while that is a trusted
+// proxy's, the one that the proxy wrote down last. What is left of the first address that nobody vouches for is what
+// anyone may have made up. IPv6 callers are counted by their /64, of which one host has plenty.
+func (p Proxies) client(r *http.Request) netip.Addr {
+	connection, _ := netip.ParseAddrPort(r.RemoteAddr)
+	address := connection.Addr().Unmap()
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, entry := range slices.Backward(forwarded) {
+		if !p.trusts(address) {
+			break
+		}
+		before, err := netip.ParseAddr(strings.TrimSpace(entry))
+		if err != nil {
+			break
+		}
+		address = before.Unmap()
+	}
+	if address.Is6() {
+		if network, err := address.WithZone("").Prefix(64); err == nil {
+			address = network.Addr()
+		}
+	}
+	return address
+}

@@ -1,0 +1,157 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
+	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/limits"
+)
+
+// asked is the body of POST /chat.
+type asked struct {
+	message   string
+	user      string
+	sessionID string
+	stream    *bool
+}
+
+// parseAsked takes no member that it does not know: a mistyped session_id would be a memory lost in silence.
+func parseAsked(members fields) (a asked, err error) {
+	if _, ok := members["message"]; !ok {
+		return a, invalid("message", "is missing")
+	}
+	for _, take := range []func() error{
+		func() error { return members.take("message", &a.message) },
+		func() error { return members.takeID("user", &a.user) },
+		func() error { return members.takeID("session_id", &a.sessionID) },
+		func() error { return members.take("stream", &a.stream) },
+	} {
+		if err := take(); err != nil {
+			return a, err
+		}
+	}
+	for unknown := range members {
+		return a, invalid(unknown, "is not known here; the members are message, user, session_id and stream")
+	}
+	switch {
+	case strings.TrimSpace(a.message) == "":
+		return a, invalid("message", "is empty")
+	case len(a.message) > limits.MaxMessage:
+		return a, errLong
+	}
+	return a, nil
+}
+
+// replied is the answer of POST /chat, and the data of a stream's last event.
+type replied struct {
+	Reply     string           `json:"reply"`
+	SessionID string           `json:"session_id"`
+	TurnID    string           `json:"turn_id"`
+	TraceID   string           `json:"trace_id"`
+	Engine    string           `json:"engine"`
+	Degraded  []guard.Degraded `json:"degraded"`
+	Recalled  []recalled       `json:"recalled"`
+	Usage     engine.Usage     `json:"usage"`
+}
+
+type recalled struct {
+	TurnID string  `json:"turn_id,omitempty"`
+	Fact   string  `json:"fact,omitempty"`
+	Score  float64 `json:"score"`
+}
+
+func repliedOf(r turn.Reply) replied {
+	return replied{
+		Reply: r.Text, SessionID: r.SessionID, TurnID: r.TurnID, TraceID: r.TraceID, Engine: r.Engine,
+		Degraded: list(r.Degraded), Recalled: recalledOf(r.Recalled), Usage: r.Usage,
+	}
+}
+
+func recalledOf(items []turn.Recalled) []recalled {
+	out := make([]recalled, 0, len(items))
+	for _, i := range items {
+		out = append(out, recalled{TurnID: i.TurnID, Fact: i.Fact, Score: i.Score})
+	}
+	return out
+}
+
+// list is never null in JSON.
+func list[T any](s []T) []T { return append(make([]T, 0, len(s)), s...) }
+
+// chat serves POST /chat.
+func (a *api) chat(w http.ResponseWriter, r *http.Request, c *call) error {
+	members, err := readObject(w, r)
+	if err != nil {
+		return err
+	}
+	body, err := parseAsked(members)
+	if err != nil {
+		return err
+	}
+	t := c.turn(r)
+	t.User, t.SessionID = body.user, body.sessionID
+	t.Messages = []engine.Message{{Role: engine.User, Content: body.message}}
+	if body.stream != nil && *body.stream || body.stream == nil && acceptsEvents(r) {
+		return a.chatStream(w, r, c, t)
+	}
+	reply, err := a.Teller.Take(r.Context(), t, nil)
+	c.note(w, reply)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, repliedOf(reply))
+	return nil
+}
+
+func acceptsEvents(r *http.Request) bool {
+	return slices.ContainsFunc(r.Header.Values("Accept"), func(line string) bool {
+		for kind := range strings.SplitSeq(line, ",") {
+			if kind, _, err := mime.ParseMediaType(kind); err == nil && kind == "text/event-stream" {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// delta is the data of an event of that name.
+type delta struct {
+	Text      string          `json:"text"`
+	ToolCalls json.RawMessage `json:"tool_calls,omitempty"`
+}
+
+func (a *api) chatStream(w http.ResponseWriter, r *http.Request, c *call, t turn.Turn) error {
+	s := newStream(w)
+	defer s.close()
+	piece := &delta{}
+	reply, err := a.Teller.Take(r.Context(), t, func(p turn.Piece) error {
+		if p.Degraded != nil {
+			return s.send("degraded", p.Degraded)
+		}
+		piece.Text, piece.ToolCalls = p.Text, p.ToolCalls
+		return s.send("delta", piece)
+	})
+	c.note(w, reply)
+	if err == nil {
+		_ = s.send("done", repliedOf(reply)) // a caller who left now has had the answer
+		return nil
+	}
+	return s.fail("error", err, func(f fault) any { return f.problem() })
+}
+
+// fail tells the error in the stream if that has begun. In any case the error is the caller's of fail to return.
+func (s *stream) fail(event string, err error, encode func(fault) any) error {
+	s.mu.Lock()
+	begun := s.begun
+	s.mu.Unlock()
+	if f := faultOf(err); begun && f.status != statusLeft {
+		_ = s.send(event, encode(f))
+	}
+	return err
+}
