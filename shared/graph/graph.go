@@ -53,19 +53,19 @@ type Entity struct {
 }
 
 // Fact is a statement drawn from a turn: "Self sister Lucía", "Lucía lives_in Cuenca".
-// Two facts of one user with equal Subject, Relation and Object are the same fact.
-// Where Single is true a subject has one object at a time: the later fact ends the earlier one, whatever order they
-// arrive in; nothing is deleted.
+// Facts of one user with equal Subject, Relation and Object (by Key) say the same; while it holds it is one fact, from
+// the first turn that said so. Where Single is true a subject has one object at a time: the later fact ends the earlier
+// one, whatever order they arrive in; nothing is deleted. Single belongs to the relation, not to one of its facts.
 type Fact struct {
 	Subject  string `json:"subject"` // an entity's name; Self for the user who speaks
 	Relation string `json:"relation"`
-	Object   string `json:"object"`
+	Object   string `json:"object"` // may be empty where Ended and Single are true: whatever held, ends
 	Single   bool   `json:"single,omitempty"`
 	Ended    bool   `json:"ended,omitempty"` // the turn says that it holds no longer ("I no longer live in Loja")
 	Text     string `json:"text"`            // the clause it was drawn from, in the speaker's words: "my sister Lucía lives in Cuenca"
 
-	TurnID     string    `json:"turn_id"`
-	ValidFrom  time.Time `json:"valid_from"`
+	TurnID     string    `json:"turn_id"`              // set by the store: the turn of its Write
+	ValidFrom  time.Time `json:"valid_from"`           // zero in a Write: the time of its turn
 	ValidUntil time.Time `json:"valid_until,omitzero"` // zero: it still holds
 }
 
@@ -77,14 +77,15 @@ type Write struct {
 	Turn     Turn
 	Mentions []Entity
 	Facts    []Fact
-	// SentAt is when the event was made. A turn sent before its user was forgotten is not written again.
+	// SentAt is when the event was made, the same at every delivery. A turn sent before its user was forgotten is not
+	// written again; of two turns with one id the one sent later stays.
 	SentAt time.Time
 }
 
 // Written is what became of one Write.
 type Written struct {
 	TurnID    string `json:"turn_id"`
-	Duplicate bool   `json:"duplicate,omitempty"` // the turn was there already; nothing changed
+	Duplicate bool   `json:"duplicate,omitempty"` // the turn, or a later one of its id, was there; nothing changed
 	Forgotten bool   `json:"forgotten,omitempty"` // its user was forgotten after it was sent; nothing changed
 }
 
@@ -100,6 +101,13 @@ type Query struct {
 // MaxItems is the most items one recall returns.
 const MaxItems = 50
 
+// What a store looks at for one recall.
+const (
+	MaxSearchTerms = 128  // of SearchTerms, the first
+	MaxHits        = 1000 // turns with any of them, the best
+	MaxNeighboured = 100  // hits, the best, whose neighbours are looked at too
+)
+
 // Item is one recalled turn, best first; Fact is the best fact drawn from it that still holds.
 type Item struct {
 	TurnID    string    `json:"turn_id,omitempty"`
@@ -114,8 +122,9 @@ type Item struct {
 
 // Store keeps the graph. Every method honours its context; none retries, logs or falls back.
 type Store interface {
-	// Write stores all writes or, with an error, none. It is idempotent and commutative: the same writes in any order
-	// and any number leave the same graph. The answer has one Written per write, in order.
+	// Write stores all writes or, with an error, none. It is idempotent and commutative, with Forget too: the same
+	// calls in any order and any number leave the same graph. The answer has one Written per write, in order. A write
+	// that NewEntry refuses is ErrInvalid before anything is touched: who batches others' writes checks each first.
 	Write(ctx context.Context, writes []Write) ([]Written, error)
 	// Recall returns at most q.Limit items, best first, each turn once.
 	Recall(ctx context.Context, q Query) ([]Item, error)
@@ -123,7 +132,8 @@ type Store interface {
 	Session(ctx context.Context, user, sessionID string, limit int) ([]Turn, error)
 	// Facts returns a user's facts, newest first, ended ones too.
 	Facts(ctx context.Context, user string) ([]Fact, error)
-	// Forget erases all of a user's data and remembers at, so that turns sent before it do not come back.
+	// Forget erases what a user sent until at, and remembers at, so that it does not come back when delivered late.
+	// Of someone with nothing left only a digest of the id stays, with that time. It answers how many turns it erased.
 	Forget(ctx context.Context, user string, at time.Time) (turns int, err error)
 	// Ping is a cheap call that fails when the store cannot answer.
 	Ping(ctx context.Context) error
