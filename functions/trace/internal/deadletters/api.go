@@ -1,0 +1,101 @@
+package deadletters
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/aguante-chat/aguante/functions/trace/internal/decisions"
+	"github.com/aguante-chat/aguante/functions/trace/internal/store"
+	"github.com/aguante-chat/aguante/shared/event"
+	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/serve"
+)
+
+// Register adds the broker's dead-letter sink and the dead-letter API to mux.
+func (s *Store) Register(mux *http.ServeMux) {
+	mux.HandleFunc("POST /dead-letters", s.receive)
+	mux.HandleFunc("GET /dead-letters", s.list)
+	mux.HandleFunc("POST /dead-letters/{id}/replay", s.replay)
+}
+
+// receive takes any event, whatever its type and however many hops it made: a dead letter has nowhere else to go.
+func (s *Store) receive(w http.ResponseWriter, r *http.Request) {
+	e, err := event.Read(w, r)
+	if never := (*event.Never)(nil); errors.As(err, &never) {
+		serve.Problem(w, r, never.Status, "Not an event", never.Err.Error(), nil)
+		return
+	}
+	if err := s.Keep(r.Context(), e, time.Now()); err != nil {
+		store.Unavailable(w, r)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (s *Store) list(w http.ResponseWriter, r *http.Request) {
+	limit, err := decisions.ParseLimit(r.URL.Query().Get("limit"))
+	if err != nil {
+		serve.Problem(w, r, http.StatusBadRequest, "Bad limit", err.Error(), nil)
+		return
+	}
+	letters, waiting, err := s.List(r.Context(), limit)
+	if err != nil {
+		store.Unavailable(w, r)
+		return
+	}
+	writeJSON(w, struct {
+		DeadLetters []Letter `json:"dead_letters"`
+		Waiting     int      `json:"waiting"`
+	}{letters, waiting})
+}
+
+func (s *Store) replay(w http.ResponseWriter, r *http.Request) {
+	again := false
+	if text := r.URL.Query().Get("again"); text != "" {
+		var err error
+		if again, err = strconv.ParseBool(text); err != nil {
+			serve.Problem(w, r, http.StatusBadRequest, "Bad parameter", "again must be true or false.", nil)
+			return
+		}
+	}
+	letter, err := s.Replay(r.Context(), r.PathValue("id"), again)
+	if err != nil {
+		status, title, detail := Explain(err)
+		if status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", store.RetryAfter)
+		}
+		serve.Problem(w, r, status, title, detail, nil)
+		return
+	}
+	writeJSON(w, letter)
+}
+
+// Explain says in words, and as an HTTP status, why a letter was not replayed.
+func Explain(err error) (status int, title, detail string) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return http.StatusNotFound, "No such dead letter", "It may have been erased with its user's data."
+	case errors.Is(err, ErrReplayed):
+		return http.StatusConflict, "Replayed already", "It was sent again and did not come back. To send it once more all the same, add ?again=true."
+	case errors.Is(err, ErrUnderWay):
+		return http.StatusConflict, "Being replayed", "Another replay of it is under way."
+	case errors.Is(err, ErrNoBroker):
+		return http.StatusServiceUnavailable, "No broker", "There is nobody to send it to: set K_SINK or DEAD_LETTER_REPLAY."
+	case errors.Is(err, guard.ErrOpen):
+		return http.StatusServiceUnavailable, "The broker is down", "It failed often enough to be left alone for a while. The letter is kept; try again later."
+	case errors.Is(err, guard.ErrTimeout), errors.Is(err, guard.ErrRejected):
+		return http.StatusServiceUnavailable, "The broker is too slow", "It did not answer in time. The letter is kept; try again later."
+	case errors.Is(err, ErrNotTaken):
+		return http.StatusBadGateway, "The broker did not take it", "The letter is kept. The log says what the broker answered."
+	}
+	return http.StatusServiceUnavailable, "The trace store does not answer", "The letter is kept; try again later."
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(v)
+}

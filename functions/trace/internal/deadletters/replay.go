@@ -1,0 +1,123 @@
+package deadletters
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aguante-chat/aguante/functions/trace/internal/store"
+	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/limits"
+)
+
+// Why a letter was not replayed. The letter stays as it was.
+var (
+	ErrReplayed = errors.New("replay: it was replayed already, and did not come back")
+	ErrUnderWay = errors.New("replay: it is being replayed")
+	ErrNoBroker = errors.New("replay: there is no broker to send it to: set K_SINK or DEAD_LETTER_REPLAY")
+	ErrNotTaken = errors.New("replay: the broker did not take it")
+)
+
+// Replay sends a letter's event to the broker again, with no hops behind it. Who took the event the first time takes
+// it once more; all of ours notice. A letter that was replayed and did not come back is ErrReplayed unless again.
+func (s *Store) Replay(ctx context.Context, id string, again bool) (Letter, error) {
+	if s.broker == nil {
+		return Letter{}, ErrNoBroker
+	}
+	if !s.claim(id) {
+		return Letter{}, ErrUnderWay
+	}
+	defer s.release(id)
+	l, attributes, data, err := s.get(ctx, id)
+	if err != nil {
+		return Letter{}, err
+	}
+	if l.State == Replayed && !again {
+		return Letter{}, ErrReplayed
+	}
+	e, err := revive(attributes, data)
+	if err != nil {
+		return Letter{}, fmt.Errorf("%w: it is no event any more: %w", ErrNotTaken, err)
+	}
+	if err := s.broker.Post(ctx, e); err != nil {
+		return Letter{}, fmt.Errorf("%w: %w", ErrNotTaken, err)
+	}
+	return s.replayed(context.WithoutCancel(ctx), l)
+}
+
+// replayed notes the replay. If the letter came back meanwhile it waits on.
+func (s *Store) replayed(ctx context.Context, l Letter) (Letter, error) {
+	l.State, l.ReplayedAt = Replayed, time.Now().UTC().Truncate(time.Microsecond)
+	l.Replays++
+	err := s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE dead_letters
+			SET replays = replays + 1, replayed_at = ?1, waiting = arrivals > ?2 WHERE id = ?3`,
+			l.ReplayedAt.UnixMicro(), l.Arrivals, l.ID)
+		return err
+	})
+	if err != nil {
+		return Letter{}, fmt.Errorf("replay: it was sent, but that could not be noted: %w", err)
+	}
+	s.log.Info("dead letter replayed", "id", l.ID, "type", l.Type, "replays", l.Replays)
+	return l, nil
+}
+
+// ReplayAll replays the letters that wait, oldest first, until none is left, the time of one turn is over, or the
+// broker's breaker opens. What was not replayed waits for the next call; err is the last reason why.
+func (s *Store) ReplayAll(ctx context.Context) (replayed int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limits.Turn)
+	defer cancel()
+	ids, err := s.waiting(ctx)
+	for _, id := range ids {
+		_, failed := s.Replay(ctx, id, false)
+		switch {
+		case failed == nil:
+			replayed++
+		case errors.Is(failed, store.ErrNotFound), errors.Is(failed, ErrReplayed), errors.Is(failed, ErrUnderWay):
+			// Someone else was faster.
+		default:
+			err = failed
+		}
+		if errors.Is(err, guard.ErrOpen) || errors.Is(err, ErrNoBroker) || ctx.Err() != nil {
+			break
+		}
+	}
+	return replayed, err
+}
+
+func (s *Store) waiting(ctx context.Context) (ids []string, err error) {
+	err = s.file.Read(ctx, func(ctx context.Context, db *sql.DB) error {
+		rows, err := db.QueryContext(ctx, "SELECT id FROM dead_letters WHERE waiting ORDER BY first_at LIMIT 10000")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id string
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		return rows.Err()
+	})
+	return ids, err
+}
+
+func (s *Store) claim(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.underWay[id] {
+		return false
+	}
+	s.underWay[id] = true
+	return true
+}
+
+func (s *Store) release(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.underWay, id)
+}

@@ -1,0 +1,256 @@
+package page
+
+import (
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/aguante-chat/aguante/shared/decision"
+)
+
+// Bounds on what a page shows of one value, in characters: traces come from outside.
+const (
+	shortText = 120
+	longText  = 600
+)
+
+var functions = template.FuncMap{
+	"short": func(s string) string { return plain(s, shortText) },
+	"long":  func(s string) string { return plain(s, longText) },
+	"span":  span,
+	"clock": func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
+	"day":   func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+	"stamp": func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") },
+	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+	"level": level,
+	"size":  size,
+	"count": count,
+}
+
+// plain is s as a page may show it: at most limit characters, on one line, and with nothing in it that has no shape of
+// its own or turns the direction of the text around it.
+func plain(s string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for i, r := range s {
+		if n == limit {
+			fmt.Fprintf(&b, "… (%s more)", size(len(s)-i))
+			break
+		}
+		n++
+		switch {
+		case unicode.IsSpace(r):
+			b.WriteByte(' ')
+		case r == utf8.RuneError, unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), unicode.Is(unicode.Cf, r) && r != '\u200d':
+			b.WriteRune('\uFFFD')
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// span tells milliseconds as people do: 0.4 ms, 12 ms, 1.24 s.
+func span(ms float64) string {
+	switch {
+	case ms == 0:
+		return "0 ms"
+	case ms < 0.1:
+		return "< 0.1 ms"
+	case ms < 10:
+		return trim(ms, 1) + " ms"
+	case ms < 1000:
+		return trim(ms, 0) + " ms"
+	case ms < 100_000:
+		return trim(ms/1000, 2) + " s"
+	}
+	return trim(ms/60_000, 1) + " min"
+}
+
+func trim(x float64, digits int) string {
+	text := strconv.FormatFloat(x, 'f', digits, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}
+
+// percent tells a share of a whole.
+func percent(share float64) string {
+	switch {
+	case share <= 0:
+		return "0 %"
+	case share < 0.001:
+		return "< 0.1 %"
+	case share < 0.1:
+		return trim(share*100, 1) + " %"
+	}
+	return trim(share*100, 0) + " %"
+}
+
+func size(bytes int) string {
+	switch {
+	case bytes < 1000:
+		return strconv.Itoa(bytes) + " B"
+	case bytes < 1000_000:
+		return trim(float64(bytes)/1000, 1) + " kB"
+	}
+	return trim(float64(bytes)/1000_000, 1) + " MB"
+}
+
+// count is n with its noun: "1 turn", "3 turns".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// level names the degradation level of a turn (WS2).
+func level(n int) string {
+	switch n {
+	case 0:
+		return "none"
+	case 1:
+		return "1 · spared"
+	case 2:
+		return "2 · failing"
+	case 3:
+		return "3 · breaker open"
+	}
+	return strconv.Itoa(n)
+}
+
+// sentence tells a turn in plain words: "Answered by the local engine in 12 ms; the graph was skipped because its
+// breaker is open."
+func sentence(t decision.Trace) string {
+	var b strings.Builder
+	took := span(t.DurationMS)
+	switch {
+	case t.Outcome == decision.Refused:
+		b.WriteString("Refused after " + took + because(t.Decisions, decision.Refused))
+	case t.Outcome == decision.Failure && t.Engine == "":
+		b.WriteString("Failed after " + took + because(t.Decisions, decision.Failure))
+	case t.Engine == "":
+		b.WriteString("Done in " + took)
+	default:
+		b.WriteString("Answered by " + thing(t.Engine, t.Engine) + " in " + took)
+	}
+	told := map[string]bool{}
+	for _, d := range t.Decisions {
+		clause := without(d, t.Engine)
+		if clause == "" || told[clause] || len(told) == 3 {
+			continue
+		}
+		told[clause] = true
+		b.WriteString("; " + clause)
+	}
+	return b.String() + "."
+}
+
+// because gives the reason of the decision with that outcome.
+func because(decisions []decision.Decision, outcome string) string {
+	for _, d := range decisions {
+		if d.Outcome != outcome {
+			continue
+		}
+		for _, reason := range []string{d.Error, d.Selected, d.Policy} {
+			if reason != "" {
+				return ": " + strings.TrimSuffix(plain(reason, shortText), ".")
+			}
+		}
+	}
+	return ""
+}
+
+// without tells what a decision had to do without; empty when nothing.
+func without(d decision.Decision, engine string) string {
+	if d.Outcome != decision.Fallback {
+		return ""
+	}
+	name, why := d.Dependency, ""
+	for _, tried := range d.FallbackChain {
+		who, reason, _ := strings.Cut(tried, ": ")
+		if name == "" || who == name {
+			name, why = who, reason
+			break
+		}
+	}
+	if name == "" {
+		return ""
+	}
+	verb := "was left out"
+	switch d.Stage {
+	case decision.Recall:
+		verb = "was skipped"
+	case decision.Answer:
+		verb = "was passed over"
+	case decision.Record:
+		verb = "was not reached"
+	}
+	clause := thing(name, engine) + " " + verb
+	if why == "" && d.Error != "" {
+		why = "error"
+	}
+	if why != "" {
+		clause += " because " + reason(why)
+	}
+	return clause
+}
+
+// thing is how a dependency is called in a sentence.
+func thing(name, engine string) string {
+	switch name {
+	case "neo4j", "graph":
+		return "the graph"
+	case "redis":
+		return "Redis"
+	case "broker":
+		return "the broker"
+	case "materialize":
+		return "materialize"
+	case "local":
+		return "the local engine"
+	case engine:
+		return "the engine " + plain(name, shortText)
+	}
+	return plain(name, shortText)
+}
+
+// reason turns the words that guards use into ones that follow "because".
+func reason(why string) string {
+	switch why {
+	case "open":
+		return "its breaker is open"
+	case "timeout":
+		return "it did not answer in time"
+	case "rejected":
+		return "it had as many calls as it may take"
+	case "error":
+		return "it failed"
+	case "not configured":
+		return "there is none"
+	case "busy":
+		return "too many turns were under way"
+	case "legacy mode":
+		return "legacy mode is on"
+	}
+	return "of this: " + plain(why, shortText)
+}
+
+// inline shows an input of a decision: text as it is, anything else as JSON.
+func inline(v any) string {
+	if text, ok := v.(string); ok {
+		return plain(text, shortText)
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "?"
+	}
+	return plain(string(text), shortText)
+}
