@@ -29,11 +29,22 @@ type Corpus struct {
 	Near  []Candidate // turns within two places of one of the best hits in its session, themselves no hits
 }
 
-// BM25's usual parameters (Robertson and Zaragoza, 2009).
+// BM25's parameters as found best over many collections of short texts (Trotman, Puurula and Burgess, 2014).
 const (
-	bm25K1 = 1.2
-	bm25B  = 0.75
+	saturation = 0.9 // k1: how much a second occurrence of a term still adds
+	length     = 0.4 // b: how much a long turn is held against it
 )
+
+// spoken is how much more a turn counts that was said by someone whom the question names: "What does Melanie paint?" is
+// answered by Melanie, who says "I".
+const spoken = 2
+
+// neighbours is the share of its neighbours' scores that a turn gets, by their place: in a conversation the answer often
+// shares no word with the question, but follows a turn that does.
+var neighbours = []struct {
+	place int
+	share float64
+}{{-2, 0.25}, {-1, 0.5}, {+1, 0.25}, {+2, 0.125}}
 
 // SearchTerms are the terms of which a store must find any.
 func SearchTerms(q Query) []string {
@@ -42,36 +53,138 @@ func SearchTerms(q Query) []string {
 	return slices.Compact(terms)
 }
 
-// Rank orders what a store found, best first.
+// Rank orders what a store found, best first: BM25, more for turns that hold more of the question, their neighbours'
+// share, more for speakers whom the question names. Measured in docs/recall.md.
 func Rank(q Query, c Corpus) []Item {
-	terms := SearchTerms(q)
-	frequency := map[string]int{}
-	counts := make([]map[string]int, len(c.Hits))
-	for i, h := range c.Hits {
-		counts[i] = map[string]int{}
-		for _, t := range strings.Fields(h.Terms) {
-			counts[i][t]++
-		}
-		for _, t := range terms {
-			if counts[i][t] > 0 {
-				frequency[t]++
-			}
-		}
+	passages, named := c.passages(q)
+	weights := c.weights(q, passages, named)
+	for i := range passages {
+		passages[i].own = passages[i].bm25(weights, c.Terms) * (1 + passages[i].coverage(weights))
 	}
-	items := make([]Item, 0, len(c.Hits))
-	for i, h := range c.Hits {
-		length := float64(len(strings.Fields(h.Terms)))
-		score := 0.0
-		for _, t := range terms {
-			f := float64(counts[i][t])
-			n := float64(frequency[t])
-			idf := math.Log(1 + (float64(c.Turns)-n+0.5)/(n+0.5))
-			score += idf * f * (bm25K1 + 1) / (f + bm25K1*(1-bm25B+bm25B*length/max(c.Terms, 1)))
+	slices.SortFunc(passages, func(a, b passage) int {
+		return cmp.Or(cmp.Compare(a.SessionID, b.SessionID), cmp.Compare(a.Order, b.Order))
+	})
+	items := make([]Item, 0, len(passages))
+	for i, p := range passages {
+		score := p.own + fromNeighbours(passages, i)
+		if named[p.Speaker] {
+			score *= spoken
 		}
-		items = append(items, Item{TurnID: h.TurnID, SessionID: h.SessionID, Role: h.Role, Speaker: h.Speaker, Text: h.Text, Score: score, At: h.At})
+		if score > 0 {
+			items = append(items, p.item(score/(score+weights.sum), weights))
+		}
 	}
 	slices.SortFunc(items, func(a, b Item) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), b.At.Compare(a.At), cmp.Compare(a.TurnID, b.TurnID))
 	})
-	return items[:min(len(items), q.Limit)]
+	return items[:min(len(items), max(q.Limit, 0), MaxItems)]
+}
+
+// passage is a candidate with its terms counted.
+type passage struct {
+	*Candidate
+	counts map[string]int
+	length int     // in terms
+	own    float64 // score of its own words
+}
+
+// passages counts every candidate's terms, and names the speakers whom the question names.
+func (c Corpus) passages(q Query) ([]passage, map[string]bool) {
+	asked := set(strings.Join(append(SearchTerms(q), Analyze(q.Asker)...), " "))
+	passages := make([]passage, 0, len(c.Hits)+len(c.Near))
+	named := map[string]bool{}
+	for _, candidates := range [][]Candidate{c.Hits, c.Near} {
+		for i := range candidates {
+			p := passage{Candidate: &candidates[i], counts: map[string]int{}}
+			for t := range strings.FieldsSeq(p.Terms) {
+				p.counts[t]++
+				p.length++
+			}
+			passages = append(passages, p)
+			if _, known := named[p.Speaker]; !known {
+				named[p.Speaker] = slices.ContainsFunc(Analyze(p.Speaker), func(t string) bool { return asked[t] })
+			}
+		}
+	}
+	return passages, named
+}
+
+// weights are the question's terms, sorted, by how much each tells: BM25's inverse document frequency.
+type weights struct {
+	terms []string
+	of    []float64
+	sum   float64
+}
+
+// weights leaves out the names of speakers, unless the question is nothing else: they choose who said it, not what was
+// said.
+func (c Corpus) weights(q Query, passages []passage, named map[string]bool) (w weights) {
+	speakers := map[string]bool{}
+	for name, asked := range named {
+		for _, t := range Analyze(name) {
+			speakers[t] = speakers[t] || asked
+		}
+	}
+	terms := SearchTerms(q)
+	if telling := slices.DeleteFunc(slices.Clone(terms), func(t string) bool { return speakers[t] }); len(telling) > 0 {
+		terms = telling
+	}
+	for _, term := range terms {
+		holding := 0.0
+		for _, p := range passages {
+			if p.counts[term] > 0 {
+				holding++
+			}
+		}
+		weight := math.Log(1 + (max(float64(c.Turns), holding)-holding+0.5)/(holding+0.5))
+		w.terms, w.of, w.sum = append(w.terms, term), append(w.of, weight), w.sum+weight
+	}
+	return w
+}
+
+func (p passage) bm25(w weights, meanLength float64) (score float64) {
+	norm := saturation * (1 - length + length*float64(p.length)/max(meanLength, 1))
+	for i, term := range w.terms {
+		n := float64(p.counts[term])
+		score += w.of[i] * n * (saturation + 1) / (n + norm)
+	}
+	return score
+}
+
+// coverage is the share of the question's weight that a passage holds.
+func (p passage) coverage(w weights) (share float64) {
+	for i, term := range w.terms {
+		if p.counts[term] > 0 {
+			share += w.of[i] / w.sum
+		}
+	}
+	return share
+}
+
+// fromNeighbours is what the turns around passages[i], in its session, give it.
+func fromNeighbours(passages []passage, i int) (score float64) {
+	for _, n := range neighbours {
+		if j := i + n.place; j >= 0 && j < len(passages) && passages[j].SessionID == passages[i].SessionID {
+			score += n.share * passages[j].own
+		}
+	}
+	return score
+}
+
+// item carries the passage's fact that says most of what was asked.
+func (p passage) item(score float64, w weights) Item {
+	item := Item{TurnID: p.TurnID, SessionID: p.SessionID, Role: p.Role, Speaker: p.Speaker, Text: p.Text, Score: score, At: p.At}
+	best := -1.0
+	for n, f := range p.Facts {
+		said := 0.0
+		for _, t := range Analyze(strings.Join([]string{f.Subject, strings.ReplaceAll(f.Relation, "_", " "), f.Object, f.Text}, " ")) {
+			if i, asked := slices.BinarySearch(w.terms, t); asked {
+				said += w.of[i]
+			}
+		}
+		if said > best {
+			best, item.Fact = said, &p.Facts[n]
+		}
+	}
+	return item
 }
