@@ -64,6 +64,7 @@ type Request struct {
 	History   []Message                  // this session's earlier turns, oldest first
 	Messages  []Message                  // this turn's, as sent
 	Recalled  []Recalled                 // best first
+	Partial   bool                       // more might have been recalled: a part of the memory could not be read
 	Params    map[string]json.RawMessage // OpenAI fields passed through: temperature, tools, …
 	Hop       int                        // hops so far; the engine is sent one more
 	Now       time.Time

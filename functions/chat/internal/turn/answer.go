@@ -30,7 +30,7 @@ func (s *Teller) answer(ctx context.Context, t Turn, known memory, emit Emit) (e
 func (t Turn) request(known memory) engine.Request {
 	r := engine.Request{
 		TurnID: t.ID, SessionID: t.SessionID, User: t.User, Model: t.Model, Messages: t.Messages,
-		Recalled: known.recalled, Params: t.Params, Hop: t.Hop, Now: time.Now(),
+		Recalled: known.recalled, Partial: known.partial, Params: t.Params, Hop: t.Hop, Now: time.Now(),
 	}
 	if t.bringsHistory() {
 		return r

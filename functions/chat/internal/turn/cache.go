@@ -3,11 +3,10 @@ package turn
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/shared/graph"
 )
 
 // cachedMost bounds a user's cached recall.
@@ -15,13 +14,13 @@ const cachedMost = 50
 
 // pick chooses from the cached recall what shares words with the question, most of them first.
 func pick(cached []Recalled, question string) []Recalled {
-	wanted := words(question)
+	wanted := graph.Analyze(question)
 	if len(wanted) == 0 {
 		return nil
 	}
 	var picked []Recalled
 	for _, r := range cached {
-		terms, shared := words(r.Text), 0
+		terms, shared := graph.Analyze(r.Text), 0
 		for _, w := range wanted {
 			if slices.Contains(terms, w) {
 				shared++
@@ -46,8 +45,4 @@ func (m memory) cache(t Turn, at time.Time) []Recalled {
 		}
 	}
 	return all
-}
-
-func words(text string) []string {
-	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }

@@ -23,6 +23,7 @@ type memory struct {
 	history  []Said
 	recalled []Recalled
 	cached   []Recalled // what the user's last turns said and recalled
+	partial  bool       // the graph could not be asked
 	degraded lacks
 }
 
@@ -101,7 +102,7 @@ func (s *Teller) remember(ctx context.Context, t Turn, r *reading, m memory) mem
 		d.Selected = fmt.Sprintf("graph: %d items", len(m.recalled))
 		d.FallbackChain = []string{"cached recall: not needed"}
 	} else {
-		m.degraded = m.degraded.with(result.lack)
+		m.degraded, m.partial = m.degraded.with(result.lack), result.lack.Reason != missing
 		m.recalled = pick(m.cached, t.asked())
 		d.Selected, d.Outcome = fmt.Sprintf("cached recall: %d items", len(m.recalled)), decision.Fallback
 		d.FallbackChain, d.Dependency = lacks{*result.lack}.words(), result.lack.Dependency
