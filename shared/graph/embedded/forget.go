@@ -33,7 +33,7 @@ func (s *Store) Forget(ctx context.Context, user string, at time.Time) (turns in
 }
 
 func (w *writing) removeUntil(o *owner, until int64) (int, error) {
-	rows, err := w.tx.QueryContext(w.ctx, `SELECT id, terms, length FROM turn WHERE owner = ? AND sent <= ?`, o.id, until)
+	rows, err := w.tx.QueryContext(w.ctx, `SELECT id, terms, length FROM turn WHERE owner = ? AND sent <= ? ORDER BY id`, o.id, until)
 	if err != nil {
 		return 0, err
 	}

@@ -31,6 +31,7 @@ type Store struct {
 	path        string
 	write, read *sql.DB
 	statements  statements
+	readings    readings
 }
 
 var _ graph.Store = (*Store)(nil)
@@ -58,7 +59,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.read, err = connect(s.path, readers, "_pragma=query_only(1)"); err != nil {
 		return err
 	}
-	return s.statements.prepare(ctx, s.write)
+	return errors.Join(s.statements.prepare(ctx, s.write), s.readings.prepare(ctx, s.read))
 }
 
 func connect(path string, most int, options string) (*sql.DB, error) {

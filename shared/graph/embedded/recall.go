@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ func (s *Store) Recall(ctx context.Context, q graph.Query) ([]graph.Item, error)
 		return nil, s.explain("recall", err)
 	}
 	defer tx.Rollback()
-	r := &recalling{ctx: ctx, tx: tx}
+	r := &recalling{readings: &s.readings, ctx: ctx, tx: tx}
 	corpus, err := r.corpus(q)
 	if err != nil {
 		return nil, s.explain("recall", err)
@@ -28,8 +29,31 @@ func (s *Store) Recall(ctx context.Context, q graph.Query) ([]graph.Item, error)
 	return graph.Rank(q, corpus), nil
 }
 
+// readings are the statements of a recall, prepared once.
+type readings struct{ user, search, beside, turns, held *sql.Stmt }
+
+const candidateColumns = `t.id, t.turn_id, t.session, t.place, t.at, t.role, t.speaker, t.text, t.terms`
+
+func (p *readings) prepare(ctx context.Context, db *sql.DB) error {
+	beside := func(side, order string, skip int) string {
+		return fmt.Sprintf(`(SELECT id FROM turn n WHERE n.session = t.session AND n.owner = t.owner AND n.place %s t.place
+			ORDER BY n.place %s LIMIT 1 OFFSET %d)`, side, order, skip)
+	}
+	return prepare(ctx, db, map[**sql.Stmt]string{
+		&p.user: `SELECT id, turns, terms FROM owner WHERE key = ?`,
+		&p.search: `SELECT ` + candidateColumns + `, search.rank FROM search JOIN turn t ON t.id = search.rowid
+			WHERE search MATCH ? AND t.owner = ? ORDER BY search.rank LIMIT ?`,
+		&p.beside: `SELECT ` + beside("<", "DESC", 1) + `, ` + beside("<", "DESC", 0) + `, ` + beside(">", "", 0) + `, ` +
+			beside(">", "", 1) + ` FROM json_each(?) j JOIN turn t ON t.id = j.value`,
+		&p.turns: `SELECT ` + candidateColumns + `, 0.0 FROM json_each(?) j JOIN turn t ON t.id = j.value`,
+		&p.held: `SELECT turn, subject, relation, object, single, text, since FROM json_each(?) j JOIN statement ON turn = j.value
+			WHERE until IS NULL ORDER BY turn, seq`,
+	})
+}
+
 // recalling is one read of the index and what belongs to its hits.
 type recalling struct {
+	*readings
 	ctx   context.Context
 	tx    *sql.Tx
 	owner int64
@@ -45,7 +69,7 @@ type found struct {
 func (r *recalling) corpus(q graph.Query) (graph.Corpus, error) {
 	var c graph.Corpus
 	var terms float64
-	row := r.tx.QueryRowContext(r.ctx, `SELECT id, turns, terms FROM owner WHERE key = ?`, graph.OwnerKey(q.User))
+	row := r.tx.StmtContext(r.ctx, r.user).QueryRowContext(r.ctx, graph.OwnerKey(q.User))
 	if err := row.Scan(&r.owner, &c.Turns, &terms); errors.Is(err, sql.ErrNoRows) || err == nil && c.Turns == 0 {
 		return c, nil
 	} else if err != nil {
@@ -67,16 +91,13 @@ func (r *recalling) corpus(q graph.Query) (graph.Corpus, error) {
 	return c, nil
 }
 
-const candidateColumns = `t.id, t.turn_id, t.session, t.place, t.at, t.role, t.speaker, t.text, t.terms`
-
 // hits are the turns with any of the terms, best first.
 func (r *recalling) hits(terms []string) ([]found, error) {
 	match := matchAny(r.owner, terms)
 	if match == "" {
 		return nil, nil
 	}
-	rows, err := r.tx.QueryContext(r.ctx, `SELECT `+candidateColumns+`, search.rank FROM search JOIN turn t ON t.id = search.rowid
-		WHERE search MATCH ? AND t.owner = ? ORDER BY search.rank LIMIT ?`, match, r.owner, graph.MaxHits)
+	rows, err := r.query(r.search, match, r.owner, graph.MaxHits)
 	if err != nil {
 		return nil, err
 	}
@@ -98,22 +119,40 @@ func matchAny(owner int64, terms []string) string {
 
 // near are the turns beside the best hits in their sessions, hits left out.
 func (r *recalling) near(hits []found) ([]found, error) {
-	ids := numbers(hits)
-	rows, err := r.tx.QueryContext(r.ctx, `WITH
-		best AS MATERIALIZED (SELECT t.session, t.owner, t.place FROM json_each(?) j JOIN turn t ON t.id = j.value),
-		beside AS (
-			SELECT n.id FROM best b JOIN turn n ON n.id IN (SELECT id FROM turn
-				WHERE session = b.session AND owner = b.owner AND place < b.place ORDER BY place DESC LIMIT 2)
-			UNION
-			SELECT n.id FROM best b JOIN turn n ON n.id IN (SELECT id FROM turn
-				WHERE session = b.session AND owner = b.owner AND place > b.place ORDER BY place LIMIT 2))
-		SELECT `+candidateColumns+`, 0.0 FROM beside JOIN turn t ON t.id = beside.id
-		WHERE t.id NOT IN (SELECT value FROM json_each(?)) ORDER BY t.place`,
-		array(ids[:min(len(ids), graph.MaxNeighboured)]), array(ids))
+	best := numbers(hits[:min(len(hits), graph.MaxNeighboured)])
+	rows, err := r.query(r.beside, array(best))
 	if err != nil {
 		return nil, err
 	}
+	var beside []int64
+	err = each(rows, func() error {
+		var ids [4]sql.NullInt64
+		err := rows.Scan(&ids[0], &ids[1], &ids[2], &ids[3])
+		for _, id := range ids {
+			if id.Valid {
+				beside = append(beside, id.Int64)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rows, err = r.query(r.turns, array(without(beside, hits))); err != nil {
+		return nil, err
+	}
 	return scanFound(rows)
+}
+
+// without is ids, each once, less those of the hits.
+func without(ids []int64, hits []found) []int64 {
+	slices.Sort(ids)
+	hit := numbers(hits)
+	slices.Sort(hit)
+	return slices.DeleteFunc(slices.Compact(ids), func(id int64) bool {
+		_, is := slices.BinarySearch(hit, id)
+		return is
+	})
 }
 
 func scanFound(rows *sql.Rows) ([]found, error) {
@@ -141,15 +180,25 @@ func (r *recalling) facts(groups ...[]found) error {
 		}
 		ids = append(ids, numbers(g)...)
 	}
-	rows, err := r.tx.QueryContext(r.ctx, `SELECT `+statementColumns+` FROM json_each(?) j JOIN statement s ON s.turn = j.value
-		JOIN turn t ON t.id = s.turn WHERE s.until IS NULL ORDER BY s.turn, s.seq`, array(ids))
+	rows, err := r.query(r.held, array(ids))
 	if err != nil {
 		return err
 	}
-	_, err = scanStatements(rows, func(turn int64, s graph.Statement) {
-		turns[turn].Facts = append(turns[turn].Facts, s.Fact)
+	return each(rows, func() error {
+		var f graph.Fact
+		var turn, since int64
+		if err := rows.Scan(&turn, &f.Subject, &f.Relation, &f.Object, &f.Single, &f.Text, &since); err != nil {
+			return err
+		}
+		t := turns[turn]
+		f.TurnID, f.ValidFrom = t.TurnID, instant(since)
+		t.Facts = append(t.Facts, f)
+		return nil
 	})
-	return err
+}
+
+func (r *recalling) query(s *sql.Stmt, values ...any) (*sql.Rows, error) {
+	return r.tx.StmtContext(r.ctx, s).QueryContext(r.ctx, values...)
 }
 
 func numbers(all []found) []int64 {

@@ -20,32 +20,33 @@ type statements struct {
 }
 
 func (p *statements) prepare(ctx context.Context, db *sql.DB) error {
-	for _, s := range []struct {
-		to  **sql.Stmt
-		sql string
-	}{
-		{&p.addOwner, `INSERT INTO owner (key) VALUES (?) ON CONFLICT DO NOTHING`},
-		{&p.owner, `SELECT id, forgotten FROM owner WHERE key = ?`},
-		{&p.setOwner, `UPDATE owner SET user = iif(turns + ?2 > 0, ?4, ''), turns = turns + ?2, terms = terms + ?3 WHERE id = ?1`},
-		{&p.turn, `SELECT id, sent, digest, terms, length FROM turn WHERE owner = ? AND turn_id = ?`},
-		{&p.addTurn, `INSERT INTO turn (owner, turn_id, session, place, at, sent, digest, engine, role, speaker, text, messages, terms, length)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&p.setSent, `UPDATE turn SET sent = ? WHERE id = ?`},
-		{&p.deleteTurn, `DELETE FROM turn WHERE id = ?`},
-		{&p.addSearch, `INSERT INTO search (rowid, terms) VALUES (?, ?)`},
-		{&p.deleteSearch, `INSERT INTO search (search, rowid, terms) VALUES ('delete', ?, ?)`},
-		{&p.addMention, `INSERT INTO mention (turn, key, kind, name) VALUES (?, ?, ?, ?)`},
-		{&p.addStatement, `INSERT INTO statement (turn, seq, owner, line, subject, relation, object, single, ended, text, since, until)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&p.turnLines, `SELECT line FROM statement WHERE turn = ?`},
-		{&p.line, `SELECT ` + statementColumns + ` FROM statement s JOIN turn t ON t.id = s.turn WHERE s.owner = ? AND s.line = ?`},
-		{&p.setUntil, `UPDATE statement SET until = ? WHERE turn = ? AND seq = ?`},
-	} {
-		prepared, err := db.PrepareContext(ctx, s.sql)
+	return prepare(ctx, db, map[**sql.Stmt]string{
+		&p.addOwner: `INSERT INTO owner (key) VALUES (?) ON CONFLICT DO NOTHING`,
+		&p.owner:    `SELECT id, forgotten FROM owner WHERE key = ?`,
+		&p.setOwner: `UPDATE owner SET user = iif(turns + ?2 > 0, ?4, ''), turns = turns + ?2, terms = terms + ?3 WHERE id = ?1`,
+		&p.turn:     `SELECT id, sent, digest, terms, length FROM turn WHERE owner = ? AND turn_id = ?`,
+		&p.addTurn: `INSERT INTO turn (owner, turn_id, session, place, at, sent, digest, engine, role, speaker, text, messages, terms, length)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		&p.setSent:      `UPDATE turn SET sent = ? WHERE id = ?`,
+		&p.deleteTurn:   `DELETE FROM turn WHERE id = ?`,
+		&p.addSearch:    `INSERT INTO search (rowid, terms) VALUES (?, ?)`,
+		&p.deleteSearch: `INSERT INTO search (search, rowid, terms) VALUES ('delete', ?, ?)`,
+		&p.addMention:   `INSERT INTO mention (turn, key, kind, name) VALUES (?, ?, ?, ?)`,
+		&p.addStatement: `INSERT INTO statement (turn, seq, owner, line, subject, relation, object, single, ended, text, since, until)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		&p.turnLines: `SELECT line FROM statement WHERE turn = ?`,
+		&p.line:      `SELECT ` + statementColumns + ` FROM statement s JOIN turn t ON t.id = s.turn WHERE s.owner = ? AND s.line = ?`,
+		&p.setUntil:  `UPDATE statement SET until = ? WHERE turn = ? AND seq = ?`,
+	})
+}
+
+func prepare(ctx context.Context, db *sql.DB, texts map[**sql.Stmt]string) error {
+	for to, text := range texts {
+		prepared, err := db.PrepareContext(ctx, text)
 		if err != nil {
 			return err
 		}
-		*s.to = prepared
+		*to = prepared
 	}
 	return nil
 }
