@@ -50,6 +50,7 @@ type Keys struct {
 	mu     sync.Mutex
 	looked time.Time
 	seen   time.Time // modification time of what was read last
+	fault  error     // why the file as it is now is not used
 	keys   []key
 }
 
@@ -68,38 +69,52 @@ func OpenKeys(path string, log *slog.Logger) (*Keys, error) {
 	return k, nil
 }
 
+// Fault says why the keys file as it is now is not used, or nothing.
+func (k *Keys) Fault() string {
+	if k == nil {
+		return ""
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.fault == nil {
+		return ""
+	}
+	return k.fault.Error()
+}
+
 // current returns the keys. A file that has become unreadable leaves those that were.
 func (k *Keys) current() []key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if now := time.Now(); now.Sub(k.looked) > recheck {
-		if err := k.read(); err != nil {
-			k.log.Error("the keys file cannot be used; the keys read before stay", "error", err)
+	if time.Since(k.looked) > recheck {
+		before := k.fault
+		if err := k.read(); err != nil && (before == nil || before.Error() != err.Error()) {
+			k.log.Error("the keys file is bad: the last good keys stay", "error", err)
 		}
 	}
 	return k.keys
 }
 
+// read takes the file's keys if it has changed.
 func (k *Keys) read() error {
 	k.looked = time.Now()
 	info, err := os.Stat(k.path)
-	if err != nil {
-		return err
+	if err == nil && info.ModTime().Equal(k.seen) {
+		return k.fault
 	}
-	if info.ModTime().Equal(k.seen) {
-		return nil
+	var text []byte
+	var keys []key
+	if err == nil {
+		k.seen = info.ModTime()
+		text, err = os.ReadFile(k.path)
 	}
-	k.seen = info.ModTime() // a bad file is said once
-	text, err := os.ReadFile(k.path)
-	if err != nil {
-		return err
+	if err == nil {
+		keys, err = parseKeys(text)
 	}
-	keys, err := parseKeys(text)
-	if err != nil {
-		return err
+	if k.fault = err; err == nil {
+		k.keys = keys
 	}
-	k.keys = keys
-	return nil
+	return err
 }
 
 func parseKeys(text []byte) ([]key, error) {

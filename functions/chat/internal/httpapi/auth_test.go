@@ -124,10 +124,14 @@ func TestTheKeysFileIsReadAgainAndABadOneLeavesTheKeysThatWere(t *testing.T) {
 		}
 		for _, step := range []struct{ text, known, unknown string }{
 			{"keys: [{name: new, sha256: " + hashed("new") + "}]", "new", "old"},
-			{"keys: [", "new", "old"},
+			{"keys: [", "new", "old"}, // a bad file
 			{"keys: []", "", "new"},
 		} {
 			put(step.text)
+			keys.current()
+			if bad := keys.Fault() != ""; bad != (step.text == "keys: [") {
+				t.Errorf("after %q the fault is %q", step.text, keys.Fault())
+			}
 			if step.known != "" && find(keys.current(), step.known) == nil {
 				t.Errorf("after %q the key %q is unknown", step.text, step.known)
 			}

@@ -100,8 +100,7 @@ func (a *api) enter(rt route, w http.ResponseWriter, r *http.Request, c *call) (
 
 // account counts the request and writes its one log line, in which nothing is that a user said.
 func (a *api) account(rt route, r *http.Request, c *call, status int, err error, took time.Duration) {
-	outcome := "ok"
-	var level = slog.LevelInfo
+	outcome, level := "ok", slog.LevelInfo
 	attrs := []slog.Attr{slog.String("route", rt.path), slog.String("method", r.Method)}
 	if err != nil {
 		f := faultOf(err)
@@ -154,11 +153,14 @@ func (w *answer) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// writeJSON ignores the error of writing: the caller left, which the server notices by itself.
+// writeJSON ignores the error of writing: the caller left, or stopped reading for so long that the connection is lost.
 func writeJSON(w http.ResponseWriter, status int, v any) {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(writeTime))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v)
+	_ = control.SetWriteDeadline(time.Time{}) // the connection may serve another request
 }

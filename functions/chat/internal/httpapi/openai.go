@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -202,7 +203,7 @@ func (a *api) completionStream(w http.ResponseWriter, r *http.Request, c *call, 
 	var text string
 	piece := message{Content: &text}
 	chunk := completion{
-		ID: completionID(t.ID), Object: "chat.completion.chunk", Created: time.Now().Unix(), Model: t.Model,
+		ID: completionID(t.ID), Object: "chat.completion.chunk", Created: time.Now().Unix(), Model: cmp.Or(t.Model, "aguante"),
 		Choices: []choice{{Delta: &message{Role: engine.Assistant, Content: new(string)}}},
 	}
 	begin := func() error {

@@ -46,10 +46,11 @@ async function* events(body, alive) {
 
 // ---- Sentences
 
-function degradedSentence({ zone, dependency }) {
-  if (zone === 'graph') return 'Memory is resting: I answer without it.'
-  if (dependency === 'redis') return 'My short-term memory is resting: I may miss what was said a moment ago.'
-  if (zone === 'async') return 'Long-term memory is slow to listen: I keep this turn and hand it over later.'
+function degradedSentence({ zone, dependency, reason }) {
+  const missing = reason === 'not configured'
+  if (zone === 'graph') return missing ? 'I have no long-term memory here.' : 'Memory is resting: I answer without it.'
+  if (zone === 'async') return missing ? 'I do not keep this turn.' : 'Long-term memory is slow to listen: I hand this turn over later.'
+  if (dependency === 'redis') return missing ? 'I keep no history here.' : 'My short-term memory is resting: I may miss what was said a moment ago.'
   if (zone === 'sync') return 'The usual engine is away: another one answers.'
   return `Something of mine is resting (${dependency}); I answer without it.`
 }
@@ -270,7 +271,7 @@ function show(messages) {
     if (role === 'user') turn = new TurnView(content)
     else if (role === 'assistant' && turn) turn.part('text').textContent = content
   }
-  $('welcome').hidden = messages.length > 0
+  if (!messages.length) notice('I no longer have what was said in this session.')
   const main = document.querySelector('main')
   main.scrollTop = main.scrollHeight
 }
