@@ -30,7 +30,7 @@ type Entry struct {
 	Length     int     // how many Terms
 	Lead       Message // what the turn is recalled as: its user's first message, else the first
 	Messages   string  // of Turn, as JSON
-	Digest     string  // of everything but SentAt
+	Digest     string  // of what was said and drawn from it
 	Mentions   []Mention
 	Statements []Statement
 }
@@ -174,7 +174,7 @@ func checkName(field, value string) error {
 }
 
 func (e *Entry) setDigest() error {
-	text, err := json.Marshal([]any{e.Turn, e.Mentions, e.Statements})
+	text, err := json.Marshal([]any{e.Turn.SessionID, e.Turn.Engine, e.Turn.Messages, e.Mentions, e.Statements})
 	if err != nil {
 		return invalid("%v", err)
 	}
