@@ -78,7 +78,7 @@ func (c *Chain) attempt(ctx context.Context, l *link, w *walk, number int) (Answ
 	if err != nil && !errors.Is(err, guard.ErrOpen) && !errors.Is(err, guard.ErrRejected) {
 		decision.From(ctx).Add(began, decision.Decision{
 			Stage: decision.Answer, Kind: decision.Action, Outcome: decision.Fallback, Dependency: l.Name(),
-			Policy: fmt.Sprintf("one attempt, at most %s", l.spec.Timeout), Inputs: map[string]any{"attempt": number + 1},
+			Policy: fmt.Sprintf("one attempt, at most %s", time.Duration(l.spec.Timeout)), Inputs: map[string]any{"attempt": number + 1},
 			Selected: l.Name(), Error: err.Error(),
 		})
 	}

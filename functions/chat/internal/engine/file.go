@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/aguante-chat/aguante/shared/limits"
@@ -17,18 +18,18 @@ import (
 
 // Spec is one engine of the engines file.
 type Spec struct {
-	Name       string        `yaml:"name"`
-	URL        string        `yaml:"url"`          // an OpenAI-compatible base URL
-	Model      string        `yaml:"model"`        // empty: the one that the caller names
-	APIKeyEnv  string        `yaml:"api_key_env"`  // the variable that holds the key
-	APIKeyFile string        `yaml:"api_key_file"` // or the file
-	Timeout    time.Duration `yaml:"timeout"`      // of one attempt, the whole answer; default limits.Inference
-	FirstToken time.Duration `yaml:"first_token"`  // of a stream; default 5 s
-	Stall      time.Duration `yaml:"stall"`        // the longest silence inside a stream; default 10 s
-	Retries    int           `yaml:"retries"`      // beyond the first attempt
-	Context    int           `yaml:"context"`      // tokens it can take
-	Price      Price         `yaml:"price"`
-	Breaker    Breaker       `yaml:"breaker"`
+	Name       string   `yaml:"name"`
+	URL        string   `yaml:"url"`          // an OpenAI-compatible base URL
+	Model      string   `yaml:"model"`        // empty: the one that the caller names
+	APIKeyEnv  string   `yaml:"api_key_env"`  // the variable that holds the key
+	APIKeyFile string   `yaml:"api_key_file"` // or the file
+	Timeout    Duration `yaml:"timeout"`      // of one attempt, the whole answer; default limits.Inference
+	FirstToken Duration `yaml:"first_token"`  // of a stream; default 5 s
+	Stall      Duration `yaml:"stall"`        // the longest silence inside a stream; default 10 s
+	Retries    int      `yaml:"retries"`      // beyond the first attempt
+	Context    int      `yaml:"context"`      // tokens it can take
+	Price      Price    `yaml:"price"`
+	Breaker    Breaker  `yaml:"breaker"`
 
 	key string
 }
@@ -42,14 +43,28 @@ type Price struct {
 // Breaker changes when an engine's breaker opens, and how long it stays open at most: the first time 20 s or less,
 // doubling up to Open while probes fail.
 type Breaker struct {
-	Failures int           `yaml:"failures"`
-	Open     time.Duration `yaml:"open"`
+	Failures int      `yaml:"failures"`
+	Open     Duration `yaml:"open"`
+}
+
+// Duration is a time.Duration that YAML has as "5s" or "2m".
+type Duration time.Duration
+
+// UnmarshalYAML names the place of what is none.
+func (d *Duration) UnmarshalYAML(node ast.Node) error {
+	token := node.GetToken()
+	parsed, err := time.ParseDuration(token.Value)
+	if err != nil {
+		return fmt.Errorf("[%d:%d] %q is no duration such as 5s or 2m", token.Position.Line, token.Position.Column, token.Value)
+	}
+	*d = Duration(parsed)
+	return nil
 }
 
 // Defaults of a Spec.
 const (
-	firstToken = 5 * time.Second
-	stall      = 10 * time.Second
+	firstToken = Duration(5 * time.Second)
+	stall      = Duration(10 * time.Second)
 	maxRetries = 5
 )
 
@@ -89,7 +104,7 @@ func parseFile(text []byte, getenv func(string) string) ([]Spec, error) {
 // complete fills in the defaults and the key.
 func (s *Spec) complete(getenv func(string) string) {
 	s.URL = strings.TrimSuffix(s.URL, "/")
-	s.Timeout = cmp.Or(s.Timeout, limits.Inference)
+	s.Timeout = cmp.Or(s.Timeout, Duration(limits.Inference))
 	s.FirstToken = cmp.Or(s.FirstToken, firstToken)
 	s.Stall = cmp.Or(s.Stall, stall)
 	if s.APIKeyEnv != "" {
@@ -141,10 +156,10 @@ func lineOf(text []byte, i int) int {
 // dependency is the engine's guard: the figures', unless the file says otherwise.
 func (s *Spec) dependency() limits.Dependency {
 	d := limits.Engine(s.Name)
-	d.Timeout = s.Timeout
+	d.Timeout = time.Duration(s.Timeout)
 	d.Breaker.Failures = cmp.Or(s.Breaker.Failures, d.Breaker.Failures)
 	if s.Breaker.Open > 0 {
-		d.Breaker.MaxOpen = s.Breaker.Open
+		d.Breaker.MaxOpen = time.Duration(s.Breaker.Open)
 		d.Breaker.Open = min(d.Breaker.Open, d.Breaker.MaxOpen)
 	}
 	return d
