@@ -1,0 +1,198 @@
+// Package chat is the function that answers people and programs: it admits a turn, recalls what is known, asks an
+// engine and records what was said. New wires it; the story is in internal/turn.
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
+	"github.com/aguante-chat/aguante/functions/chat/internal/httpapi"
+	"github.com/aguante-chat/aguante/functions/chat/internal/session"
+	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
+	"github.com/aguante-chat/aguante/functions/chat/page"
+	"github.com/aguante-chat/aguante/shared/event"
+	"github.com/aguante-chat/aguante/shared/graph/embedded"
+	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/limits"
+	"github.com/aguante-chat/aguante/shared/serve"
+	"github.com/aguante-chat/aguante/shared/telemetry"
+)
+
+// source names chat in the events that it sends.
+const source = "/chat"
+
+// graphFile is the embedded graph's name in DATA_DIR.
+const graphFile = "graph.db"
+
+// New wires chat. It needs nothing outside the process to be up: what is down is found by the first turn, and said. The
+// error names everything that is wrong with the configuration.
+func New(ctx context.Context, c Config) (*serve.Function, error) {
+	if c.Telemetry == nil {
+		c.Telemetry = telemetry.Nop()
+	}
+	if c.Getenv == nil {
+		c.Getenv = func(string) string { return "" }
+	}
+	w := &wiring{Config: c}
+	p := turn.Parts{Source: source, Replicas: c.Replicas, TraceContent: c.TraceContent, Telemetry: c.Telemetry}
+	err := errors.Join(w.flags(&p), w.engines(&p), w.sessions(&p), w.memory(ctx, &p))
+	if err == nil {
+		w.events(&p)
+	}
+	f, edgeErr := w.edge(turn.New(p))
+	if err = errors.Join(err, edgeErr); err != nil {
+		return nil, errors.Join(fmt.Errorf("chat: %w", err), w.close(ctx))
+	}
+	return f, nil
+}
+
+// wiring is chat while it is put together, and what has to be closed in the end, last made first.
+type wiring struct {
+	Config
+	chain   *engine.Chain
+	store   *session.Store
+	fault   func() string // of the flags file
+	closers []func(context.Context) error
+}
+
+func (w *wiring) onClose(f func(context.Context) error) { w.closers = append(w.closers, f) }
+
+func (w *wiring) close(ctx context.Context) error {
+	var faults []error
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		faults = append(faults, w.closers[i](ctx))
+	}
+	w.closers = nil
+	return errors.Join(faults...)
+}
+
+func (w *wiring) flags(p *turn.Parts) error {
+	flags, err := serve.LoadFlags(w.FlagsFile, w.Telemetry.Log)
+	if err != nil {
+		return err
+	}
+	p.Flags, w.fault = flags, flags.Fault
+	w.onClose(func(context.Context) error { flags.Close(); return nil })
+	return nil
+}
+
+func (w *wiring) engines(p *turn.Parts) error {
+	chain, err := engine.Open(engine.Config{
+		File: w.EnginesFile, Getenv: w.Getenv, Last: local.Engine{},
+		Observer: w.Telemetry, Tracer: w.Telemetry.Tracer, Log: w.Telemetry.Log,
+	})
+	if err != nil {
+		return err
+	}
+	p.Engines, w.chain = chain, chain
+	w.onClose(func(context.Context) error { chain.Close(); return nil })
+	return nil
+}
+
+func (w *wiring) sessions(p *turn.Parts) error {
+	if w.RedisURL == "" {
+		return nil
+	}
+	store, err := session.New(w.RedisURL)
+	if err != nil {
+		return err
+	}
+	w.store = store
+	p.Sessions, p.Archive, p.Redis = store, store, guard.New(limits.Redis, w.Telemetry)
+	w.onClose(func(context.Context) error { return store.Disconnect() })
+	return nil
+}
+
+// memory opens the graph: the one that is given, Neo4j, or the embedded one.
+func (w *wiring) memory(ctx context.Context, p *turn.Parts) error {
+	dependency, store := limits.Neo4jRead, w.Graph
+	if w.Neo4jURI == "" {
+		dependency.Name = "graph" // it must not look like a Neo4j that is down
+	}
+	var err error
+	switch {
+	case store != nil:
+	case w.DataDir != "":
+		store, err = embedded.Open(ctx, filepath.Join(w.DataDir, graphFile))
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if w.Graph == nil {
+		w.onClose(func(context.Context) error { return store.Close() })
+	}
+	p.Memory, p.Graph = store, guard.New(dependency, w.Telemetry)
+	return nil
+}
+
+// events makes the ways out: the sender of what must survive, the buffer of decision traces, and the drainer that
+// empties the outbox when the broker takes events again.
+func (w *wiring) events(p *turn.Parts) {
+	c := event.SenderConfig{Broker: w.Sink, Observer: w.Telemetry, Log: w.Telemetry.Log}
+	if w.MaterializeURL != "" {
+		c.Direct = map[string]string{event.TurnCompleted: w.MaterializeURL, event.UserForgotten: w.MaterializeURL}
+	}
+	if w.store != nil {
+		c.Outbox = w.store
+	}
+	sender := event.NewSender(c)
+	p.Outbox = sender
+	w.onClose(func(ctx context.Context) error { sender.Close(ctx); return nil })
+	if w.Sink != "" {
+		buffer := event.NewBuffer(sender, w.Telemetry.Metrics.DecisionsDropped)
+		p.Publisher = buffer
+		w.onClose(func(ctx context.Context) error { buffer.Close(ctx); return nil })
+	}
+	if w.store != nil && (w.Sink != "" || w.MaterializeURL != "") {
+		w.drain(sender, p.Redis)
+	}
+}
+
+func (w *wiring) drain(sender *event.Sender, redis *guard.Guard) {
+	d := &session.Drainer{
+		Store: w.store, Redis: redis, Consumer: uuid.NewString(), Post: sender.Post,
+		Waiting: w.Telemetry.Metrics.OutboxTurns, Log: w.Telemetry.Log,
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { d.Run(ctx) })
+	w.onClose(func(context.Context) error { stop(); running.Wait(); return nil })
+}
+
+// edge makes the handler around the teller.
+func (w *wiring) edge(teller *turn.Teller) (*serve.Function, error) {
+	proxies, err := httpapi.ParseProxies(w.TrustedProxies)
+	keys, keysErr := httpapi.OpenKeys(w.KeysFile, w.Telemetry.Log)
+	if err = errors.Join(err, keysErr); err != nil || w.chain == nil {
+		return nil, err
+	}
+	health := func() serve.Health { return w.health(teller, keys) }
+	handler, err := httpapi.New(httpapi.Parts{
+		Teller: teller, Models: w.chain.Models, Keys: keys, Proxies: proxies, Health: health,
+		Page: page.Options{TraceURL: w.TraceURL, MaxMessage: limits.MaxMessage}, Telemetry: w.Telemetry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &serve.Function{Name: "chat", Handler: handler, Health: health, Close: w.close}, nil
+}
+
+// health is that of the dependencies, and of the files that are followed while chat runs.
+func (w *wiring) health(teller *turn.Teller, keys *httpapi.Keys) serve.Health {
+	statuses := teller.Statuses()
+	for name, fault := range map[string]string{"flags file": w.fault(), "keys file": keys.Fault()} {
+		if fault != "" {
+			statuses = append(statuses, guard.Status{Dependency: name, Zone: limits.ZoneSync, State: "bad", LastError: fault})
+		}
+	}
+	return serve.NewHealth(statuses...)
+}
