@@ -91,8 +91,16 @@ func (h *receiver) answer(w http.ResponseWriter, r *http.Request, e Event, reply
 	}
 }
 
-// refuse answers with a body, which is safe on errors only: a body on 2xx that is no event makes brokers retry.
 func (h *receiver) refuse(w http.ResponseWriter, r *http.Request, e Event, err error) {
+	status := Refuse(w, r, err)
+	if e.Context != nil {
+		h.o.Log.WarnContext(r.Context(), "event refused", "id", e.ID(), "type", e.Type(), "status", status, "error", err)
+	}
+}
+
+// Refuse answers r with err as brokers understand it, and says with which status: a *Never has its own, anything else is
+// 503 with Retry-After. Its body is safe because it is an error's: one on 2xx that is no event makes brokers retry.
+func Refuse(w http.ResponseWriter, r *http.Request, err error) int {
 	status, title, detail := http.StatusServiceUnavailable, "Send it again", "The event could not be taken now."
 	var never *Never
 	if errors.As(err, &never) {
@@ -103,10 +111,8 @@ func (h *receiver) refuse(w http.ResponseWriter, r *http.Request, e Event, err e
 	} else {
 		w.Header().Set("Retry-After", seconds(err))
 	}
-	if e.Context != nil {
-		h.o.Log.WarnContext(r.Context(), "event refused", "id", e.ID(), "type", e.Type(), "status", status, "error", err)
-	}
 	serve.Problem(w, r, status, title, detail, nil)
+	return status
 }
 
 func seconds(err error) string {
