@@ -37,7 +37,8 @@ type turnView struct {
 	Marks    []tick  // of that scale
 	Ticks    []tick  // of the time axis, which ends with the turn
 	Steps    []step
-	More     int // steps that are not shown
+	CutShown bool // a stage's cut-off lies on the axis
+	More     int  // steps that are not shown
 	Session  string
 	Others   string // URL of the user's other turns
 }
@@ -100,27 +101,31 @@ func tell(t decision.Trace) turnView {
 		end = max(end, d.OffsetMS+d.LatencyMS)
 	}
 	v.Ticks = ticks(end)
-	stage := ""
+	stage, began := "", 0.0
 	for i, d := range t.Decisions[:min(len(t.Decisions), maxSteps)] {
-		s := place(d, end, t.BudgetMS)
-		s.N, s.Opens = i+1, d.Stage != stage
-		stage = d.Stage
+		opens := d.Stage != stage
+		if opens {
+			stage, began = d.Stage, d.OffsetMS
+		}
+		s := place(d, began, end, t.BudgetMS)
+		s.N, s.Opens = i+1, opens
+		v.CutShown = v.CutShown || s.CutX > 0
 		v.Steps = append(v.Steps, s)
 	}
 	v.More = len(t.Decisions) - len(v.Steps)
 	return v
 }
 
-// place puts a decision on an axis that ends at end, and beside its stage's cut-off.
-func place(d decision.Decision, end, budget float64) step {
-	cutOff, name := budget, "the turn's deadline"
+// place puts a decision on an axis that ends at end, and beside the cut-off of its stage, which began at began.
+func place(d decision.Decision, began, end, budget float64) step {
+	cutOff, name := budget, "the deadline"
 	if c, ok := cutOffs[d.Stage]; ok {
-		cutOff, name = float64(c.Milliseconds()), "the stage's cut-off"
+		cutOff, name = float64(c.Milliseconds()), "the cut-off"
 	}
 	s := step{Decision: d, X: 100 * share(d.OffsetMS, end), Width: 100 * share(d.LatencyMS, end),
 		Share: 100 * share(d.LatencyMS, cutOff), Over: d.LatencyMS > cutOff,
 		ShareOf: fmt.Sprintf("%s of %s, %s", percent(d.LatencyMS/cutOff), name, span(cutOff))}
-	if at := d.OffsetMS + cutOff; at < end {
+	if at := began + cutOff; at < end {
 		s.CutX = 100 * at / end
 	}
 	for _, entry := range d.FallbackChain[:min(len(d.FallbackChain), maxEntries)] {

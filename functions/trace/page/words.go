@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ var functions = template.FuncMap{
 	"level": level,
 	"size":  size,
 	"count": count,
+	"tail":  tail,
+	"query": func(name, value string) template.URL { return template.URL(url.Values{name: {value}}.Encode()) },
 }
 
 // plain is s as a page may show it: at most limit characters, on one line, and with nothing in it that has no shape of
@@ -53,6 +56,15 @@ func plain(s string, limit int) string {
 		}
 	}
 	return b.String()
+}
+
+// tail is the end of a long id: ids made one after the other begin alike.
+func tail(id string) string {
+	all := []rune(id)
+	if len(all) <= 16 {
+		return plain(id, shortText)
+	}
+	return "…" + plain(string(all[len(all)-12:]), shortText)
 }
 
 // span tells milliseconds as people do: 0.4 ms, 12 ms, 1.24 s.
@@ -139,16 +151,19 @@ func sentence(t decision.Trace) string {
 	case t.Engine == "":
 		b.WriteString("Done in " + took)
 	default:
-		b.WriteString("Answered by " + thing(t.Engine, t.Engine) + " in " + took)
+		b.WriteString("Answered by " + thing(t.Engine) + " in " + took)
+	}
+	if t.Engine == "" && t.Outcome != decision.Success && t.Outcome != decision.Fallback {
+		return b.String() + "."
 	}
 	told := map[string]bool{}
 	for _, d := range t.Decisions {
-		clause := without(d, t.Engine)
-		if clause == "" || told[clause] || len(told) == 3 {
+		what, lacking := without(d)
+		if lacking == "" || told[what] || len(told) == 3 {
 			continue
 		}
-		told[clause] = true
-		b.WriteString("; " + clause)
+		told[what] = true
+		b.WriteString("; " + what + " " + lacking)
 	}
 	return b.String() + "."
 }
@@ -161,6 +176,7 @@ func because(decisions []decision.Decision, outcome string) string {
 		}
 		for _, reason := range []string{d.Error, d.Selected, d.Policy} {
 			if reason != "" {
+				reason = strings.TrimPrefix(reason, d.Stage+": ")
 				return ": " + strings.TrimSuffix(plain(reason, shortText), ".")
 			}
 		}
@@ -168,43 +184,50 @@ func because(decisions []decision.Decision, outcome string) string {
 	return ""
 }
 
-// without tells what a decision had to do without; empty when nothing.
-func without(d decision.Decision, engine string) string {
-	if d.Outcome != decision.Fallback {
-		return ""
+// without tells what a decision had to do without and why, or what failed; empty when neither.
+func without(d decision.Decision) (what, lacking string) {
+	switch d.Outcome {
+	case decision.Failure:
+		return plain(d.Stage, shortText), "failed"
+	case decision.Fallback:
+	default:
+		return "", ""
 	}
-	name, why := d.Dependency, ""
-	for _, tried := range d.FallbackChain {
-		who, reason, _ := strings.Cut(tried, ": ")
-		if name == "" || who == name {
-			name, why = who, reason
-			break
-		}
-	}
+	name, why := missing(d)
 	if name == "" {
-		return ""
+		return "", ""
 	}
-	verb := "was left out"
+	lacking = "was left out"
 	switch d.Stage {
 	case decision.Recall:
-		verb = "was skipped"
+		lacking = "was skipped"
 	case decision.Answer:
-		verb = "was passed over"
+		lacking = "was passed over"
 	case decision.Record:
-		verb = "was not reached"
-	}
-	clause := thing(name, engine) + " " + verb
-	if why == "" && d.Error != "" {
-		why = "error"
+		lacking = "was not reached"
 	}
 	if why != "" {
-		clause += " because " + reason(why)
+		lacking += " because " + reason(why)
 	}
-	return clause
+	return thing(name), lacking
+}
+
+// missing is the first way that a decision could not take, and why: the dependency it names, if it names one.
+func missing(d decision.Decision) (name, why string) {
+	for _, tried := range d.FallbackChain {
+		who, reason, _ := strings.Cut(tried, ": ")
+		if d.Dependency == "" || who == d.Dependency {
+			return who, reason
+		}
+	}
+	if d.Error != "" {
+		why = "error"
+	}
+	return d.Dependency, why
 }
 
 // thing is how a dependency is called in a sentence.
-func thing(name, engine string) string {
+func thing(name string) string {
 	switch name {
 	case "neo4j", "graph":
 		return "the graph"
@@ -216,8 +239,6 @@ func thing(name, engine string) string {
 		return "materialize"
 	case "local":
 		return "the local engine"
-	case engine:
-		return "the engine " + plain(name, shortText)
 	}
 	return plain(name, shortText)
 }
@@ -239,6 +260,8 @@ func reason(why string) string {
 		return "too many turns were under way"
 	case "legacy mode":
 		return "legacy mode is on"
+	case "left":
+		return "the caller went away"
 	}
 	return "of this: " + plain(why, shortText)
 }
