@@ -30,7 +30,7 @@ bench-recall: ## how well questions find the turns that answer them: make bench-
 
 gen: ## generated files: configuration tables, the embedded copy of config/knative
 	@$(GO) generate ./cmd/aguante/...
-	@for f in chat materialize trace; do $(GO) test ./functions/$$f -run Reference -update || exit 1; done
+	@for f in chat materialize trace; do $(GO) test ./functions/$$f -run TestTheConfigReferenceIsCurrent -update || exit 1; done
 
 build: ## the four binaries, into bin/
 	@for f in chat materialize trace; do CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/ ./functions/$$f/cmd/$$f || exit 1; done
