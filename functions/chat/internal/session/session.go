@@ -3,6 +3,9 @@
 package session
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"sync/atomic"
@@ -19,8 +22,16 @@ type Store struct {
 	waiting atomic.Int64 // events in the outbox, as last seen
 }
 
+// Failures are given back to who called; go-redis would write them to stderr as well.
+func init() { redis.SetLogger(silent{}) }
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
 // New returns a Store on the Redis at address: redis://, rediss:// or, with the parameter cluster=true or one addr=
-// for each further node, a cluster. It does not connect: a Redis that is down is found by the first call.
+// for each further node, a cluster. Other parameters are go-redis's, as read_timeout=1s. It does not connect: a Redis
+// that is down is found by the first call.
 func New(address string) (*Store, error) {
 	client, err := connect(address)
 	if err != nil {
@@ -35,7 +46,7 @@ func (s *Store) Disconnect() error { return s.client.Close() }
 func connect(address string) (redis.UniversalClient, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, fmt.Errorf("not a Redis address") // url's error would show the password
+		return nil, errors.New("not a Redis address") // url's error would show the password
 	}
 	query := u.Query()
 	cluster := query.Get("cluster") == "true" || query.Has("addr")
@@ -48,7 +59,9 @@ func connect(address string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = limits.RateLimit, limits.RateLimit, limits.RateLimit, limits.RateLimit
+	wait := limits.RateLimit
+	o.DialTimeout, o.ReadTimeout = cmp.Or(o.DialTimeout, wait), cmp.Or(o.ReadTimeout, wait)
+	o.WriteTimeout, o.PoolTimeout = cmp.Or(o.WriteTimeout, wait), cmp.Or(o.PoolTimeout, wait)
 	o.MaxRetries, o.DialerRetries = -1, 1
 	o.PoolSize, o.MaxActiveConns, o.PipelinePoolSize = limits.RedisPool, limits.RedisPool, -1
 	o.ContextTimeoutEnabled, o.DisableIdentity = true, true
@@ -56,12 +69,15 @@ func connect(address string) (redis.UniversalClient, error) {
 	return redis.NewClient(o), nil
 }
 
+// connectCluster is connect for a cluster, whose client follows one redirection, to the node that has the key.
 func connectCluster(address string) (redis.UniversalClient, error) {
 	o, err := redis.ParseClusterURL(address)
 	if err != nil {
 		return nil, err
 	}
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = limits.RateLimit, limits.RateLimit, limits.RateLimit, limits.RateLimit
+	wait := limits.RateLimit
+	o.DialTimeout, o.ReadTimeout = cmp.Or(o.DialTimeout, wait), cmp.Or(o.ReadTimeout, wait)
+	o.WriteTimeout, o.PoolTimeout = cmp.Or(o.WriteTimeout, wait), cmp.Or(o.PoolTimeout, wait)
 	o.MaxRetries, o.DialerRetries, o.MaxRedirects = -1, 1, 1
 	o.PoolSize, o.MaxActiveConns, o.PipelinePoolSize = limits.RedisPool, limits.RedisPool, -1
 	o.ContextTimeoutEnabled, o.DisableIdentity = true, true

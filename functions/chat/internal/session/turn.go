@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -117,9 +118,10 @@ func exec(ctx context.Context, p redis.Pipeliner) (nonsense, err error) {
 	return nonsense, nil
 }
 
-// answered tells an error that Redis answered about a key from one of Redis as a whole: loading, read-only, down.
+// answered tells an error that Redis answered about one key from all others: no answer, loading, read-only, down.
 func answered(err error) bool {
-	return redis.HasErrorPrefix(err, "WRONGTYPE") || redis.HasErrorPrefix(err, "ERR")
+	refused := redis.Error(nil)
+	return errors.As(err, &refused) && strings.Contains(refused.Error(), "WRONGTYPE")
 }
 
 func decodeMessages(cmd *redis.StringSliceCmd) ([]turn.Said, error) {

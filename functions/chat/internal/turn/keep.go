@@ -121,7 +121,7 @@ func (s *Teller) tellForgotten(ctx context.Context, user string, at time.Time) b
 		return false
 	}
 	way, _ := s.Outbox.Send(ctx, e)
-	return slices.Contains([]string{"broker", "direct", "outbox"}, way)
+	return slices.Contains([]string{event.WayBroker, event.WayDirect, event.WayOutbox}, way)
 }
 
 // Statuses tells the state of every dependency of a turn.

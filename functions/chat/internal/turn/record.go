@@ -23,8 +23,6 @@ func (s *Teller) record(ctx context.Context, t Turn, known memory, a engine.Answ
 	}
 	ctx, done := s.stage(context.WithoutCancel(ctx), decision.Record)
 	defer done()
-	ctx, cancel := context.WithTimeout(ctx, limits.HandOff)
-	defer cancel()
 	degraded := s.handOver(ctx, t, a)
 	return degraded.with(s.keep(ctx, t, known, a))
 }
@@ -45,6 +43,8 @@ func (s *Teller) handOver(ctx context.Context, t Turn, a engine.Answer) lacks {
 		decision.From(ctx).Add(began, d)
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, limits.HandOff)
+	defer cancel()
 	way, degraded := s.Outbox.Send(ctx, e)
 	d.Selected, d.FallbackChain = way, lacks(degraded).words()
 	if len(degraded) > 0 {
