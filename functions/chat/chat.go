@@ -19,6 +19,7 @@ import (
 	"github.com/aguante-chat/aguante/functions/chat/page"
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/graph/embedded"
+	"github.com/aguante-chat/aguante/shared/graph/neo4j"
 	"github.com/aguante-chat/aguante/shared/guard"
 	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/shared/serve"
@@ -42,9 +43,9 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	}
 	w := &wiring{Config: c}
 	p := turn.Parts{Source: source, Replicas: c.Replicas, TraceContent: c.TraceContent, Telemetry: c.Telemetry}
-	err := errors.Join(w.flags(&p), w.engines(&p), w.sessions(&p), w.memory(ctx, &p))
+	err := errors.Join(w.flags(&p), w.engines(&p), w.sessions(&p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
 	if err == nil {
-		w.events(&p)
+		w.events(ctx, &p)
 	}
 	f, edgeErr := w.edge(turn.New(p))
 	if err = errors.Join(err, edgeErr); err != nil {
@@ -119,6 +120,8 @@ func (w *wiring) memory(ctx context.Context, p *turn.Parts) error {
 	var err error
 	switch {
 	case store != nil:
+	case w.Neo4jURI != "":
+		store, err = neo4j.Open(ctx, neo4j.Config{URI: w.Neo4jURI, Username: w.Neo4jUsername, Password: w.Neo4jPassword})
 	case w.DataDir != "":
 		store, err = embedded.Open(ctx, filepath.Join(w.DataDir, graphFile))
 	default:
@@ -136,7 +139,7 @@ func (w *wiring) memory(ctx context.Context, p *turn.Parts) error {
 
 // events makes the ways out: the sender of what must survive, the buffer of decision traces, and the drainer that
 // empties the outbox when the broker takes events again.
-func (w *wiring) events(p *turn.Parts) {
+func (w *wiring) events(ctx context.Context, p *turn.Parts) {
 	c := event.SenderConfig{Broker: w.Sink, Observer: w.Telemetry, Log: w.Telemetry.Log}
 	if w.MaterializeURL != "" {
 		c.Direct = map[string]string{event.TurnCompleted: w.MaterializeURL, event.UserForgotten: w.MaterializeURL}
@@ -153,16 +156,16 @@ func (w *wiring) events(p *turn.Parts) {
 		w.onClose(func(ctx context.Context) error { buffer.Close(ctx); return nil })
 	}
 	if w.store != nil && (w.Sink != "" || w.MaterializeURL != "") {
-		w.drain(sender, p.Redis)
+		w.drain(ctx, sender, p.Redis)
 	}
 }
 
-func (w *wiring) drain(sender *event.Sender, redis *guard.Guard) {
+func (w *wiring) drain(ctx context.Context, sender *event.Sender, redis *guard.Guard) {
 	d := &session.Drainer{
 		Store: w.store, Redis: redis, Consumer: uuid.NewString(), Post: sender.Post,
 		Waiting: w.Telemetry.Metrics.OutboxTurns, Log: w.Telemetry.Log,
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { d.Run(ctx) })
 	w.onClose(func(context.Context) error { stop(); running.Wait(); return nil })

@@ -54,7 +54,7 @@ func start(t *testing.T, change func(*chat.Config)) *rig {
 	r.Server = httptest.NewServer(f.Handler)
 	t.Cleanup(func() {
 		r.CloseClientConnections()
-		r.Server.Close()
+		r.Close()
 		if err := f.Close(t.Context()); err != nil {
 			t.Errorf("close: %v", err)
 		}

@@ -80,7 +80,7 @@ func TestWhatIsMissingOfARouteIsToldInItsDialect(t *testing.T) {
 			t.Errorf("%s allows %q, want %q", path, w.Header.Get("Allow"), allow)
 		}
 	}
-	if w, body := r.do(t, http.MethodGet, "/v1/nothing", ""); w.StatusCode != 404 || !strings.Contains(body, `"code":"unknown_url"`) {
+	if w, body := r.do(t, http.MethodGet, "/v1/nothing", ""); w.StatusCode != http.StatusNotFound || !strings.Contains(body, `"code":"unknown_url"`) {
 		t.Errorf("%d %s", w.StatusCode, body)
 	}
 }
@@ -144,24 +144,24 @@ func TestACallerWhoUsedTheirShareIsToldWhenToComeBack(t *testing.T) {
 	r := start(t, func(c *chat.Config) { c.KeysFile = file(t, "keys.yaml", keys) })
 	key := []string{"Authorization", "Bearer sesame"}
 	for range 2 {
-		if w, body := r.do(t, http.MethodPost, "/chat", `{"message":"Hello"}`, key...); w.StatusCode != 200 || w.Header.Get("RateLimit") == "" {
+		if w, body := r.do(t, http.MethodPost, "/chat", `{"message":"Hello"}`, key...); w.StatusCode != http.StatusOK || w.Header.Get("RateLimit") == "" {
 			t.Fatalf("%d %v %s", w.StatusCode, w.Header, body)
 		}
 	}
 	for path, body := range map[string]string{"/chat": `{"message":"Hello"}`, "/v1/chat/completions": `{"messages":[{"role":"user","content":"Hello"}]}`} {
 		w, text := r.do(t, http.MethodPost, path, body, key...)
-		if w.StatusCode != 429 || w.Header.Get("Retry-After") == "" || !strings.HasPrefix(w.Header.Get("RateLimit"), `"chat";r=0;t=`) ||
+		if w.StatusCode != http.StatusTooManyRequests || w.Header.Get("Retry-After") == "" || !strings.HasPrefix(w.Header.Get("RateLimit"), `"chat";r=0;t=`) ||
 			!strings.HasPrefix(w.Header.Get("RateLimit-Policy"), `"chat";q=1;w=60`) {
 			t.Errorf("%s: %d %v %s", path, w.StatusCode, w.Header, text)
 		}
 	}
-	if w, body := r.do(t, http.MethodGet, "/recall?user=ana&q=a", "", key...); w.StatusCode != 200 {
+	if w, body := r.do(t, http.MethodGet, "/recall?user=ana&q=a", "", key...); w.StatusCode != http.StatusOK {
 		t.Errorf("another class of routes is limited too: %d %s", w.StatusCode, body)
 	}
-	if w, body := r.do(t, http.MethodGet, "/recall?user=ana&q=a", ""); w.StatusCode != 401 {
+	if w, body := r.do(t, http.MethodGet, "/recall?user=ana&q=a", ""); w.StatusCode != http.StatusUnauthorized {
 		t.Errorf("recall without a key: %d %s", w.StatusCode, body)
 	}
-	if w, body := r.do(t, http.MethodPost, "/v1/chat/completions", `{}`, "Authorization", "Bearer other"); w.StatusCode != 401 || !strings.Contains(body, `"invalid_api_key"`) {
+	if w, body := r.do(t, http.MethodPost, "/v1/chat/completions", `{}`, "Authorization", "Bearer other"); w.StatusCode != http.StatusUnauthorized || !strings.Contains(body, `"invalid_api_key"`) {
 		t.Errorf("an unknown key: %d %s", w.StatusCode, body)
 	}
 }

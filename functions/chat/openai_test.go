@@ -103,10 +103,10 @@ func TestModels(t *testing.T) {
 	if models.Object != "list" || len(models.Data) != 1 || models.Data[0].ID != "local" || models.Data[0].Object != "model" {
 		t.Errorf("got %s", body)
 	}
-	if w, _ := r.do(t, http.MethodGet, "/v1/models/local", ""); w.StatusCode != 200 {
+	if w, _ := r.do(t, http.MethodGet, "/v1/models/local", ""); w.StatusCode != http.StatusOK {
 		t.Errorf("local: %d", w.StatusCode)
 	}
-	if w, body := r.do(t, http.MethodGet, "/v1/models/some/other", ""); w.StatusCode != 404 || !strings.Contains(body, "model_not_found") {
+	if w, body := r.do(t, http.MethodGet, "/v1/models/some/other", ""); w.StatusCode != http.StatusNotFound || !strings.Contains(body, "model_not_found") {
 		t.Errorf("other: %d %s", w.StatusCode, body)
 	}
 }
@@ -148,7 +148,7 @@ func TestUnknownFieldsReachTheEngineAndTheHopCountGrows(t *testing.T) {
 	w, body := r.do(t, http.MethodPost, "/v1/chat/completions",
 		`{"model":"big","temperature":0.25,"future":{"a":[1]},"messages":[{"role":"user","content":"3+4?"}]}`, "Aguante-Hop", "1")
 	c := decode[completion](t, body)
-	if w.StatusCode != 200 || c.Choices[0].Message.Content != "Seven." || c.Model != "big-1" || c.Usage.Total != 5 {
+	if w.StatusCode != http.StatusOK || c.Choices[0].Message.Content != "Seven." || c.Model != "big-1" || c.Usage.Total != 5 {
 		t.Fatalf("%d %s", w.StatusCode, body)
 	}
 	if len(s.asked) != 1 || string(s.asked[0]["temperature"]) != "0.25" || string(s.asked[0]["future"]) != `{"a":[1]}` {
@@ -167,12 +167,12 @@ func TestAnEnginesRefusalReachesTheCallerAndIsNotRoutedAround(t *testing.T) {
 	})
 	for _, stream := range []string{"false", "true"} {
 		w, body := r.do(t, http.MethodPost, "/v1/chat/completions", `{"model":"big","stream":`+stream+`,"messages":[{"role":"user","content":"x"}]}`)
-		if w.StatusCode != 400 || !strings.Contains(body, `"code":"content_filter"`) || !strings.Contains(body, "The response was filtered.") {
+		if w.StatusCode != http.StatusBadRequest || !strings.Contains(body, `"code":"content_filter"`) || !strings.Contains(body, "The response was filtered.") {
 			t.Errorf("stream %s: %d %s", stream, w.StatusCode, body)
 		}
 	}
 	w, body := r.do(t, http.MethodPost, "/chat", `{"message":"x"}`)
-	if w.StatusCode != 400 || !strings.Contains(body, "The response was filtered.") {
+	if w.StatusCode != http.StatusBadRequest || !strings.Contains(body, "The response was filtered.") {
 		t.Errorf("%d %s", w.StatusCode, body)
 	}
 	if len(s.asked) != 3 {

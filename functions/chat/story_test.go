@@ -143,6 +143,9 @@ func TestItAnswersWithEverythingElseDown(t *testing.T) {
 	if health := decode[struct{ Status string }](t, body); health.Status != "degraded" {
 		t.Errorf("health: %s", body)
 	}
+	if w, body := r.do(t, http.MethodGet, "/recall?user=ana&q=sister", ""); w.StatusCode != http.StatusServiceUnavailable || w.Header.Get("Retry-After") == "" {
+		t.Errorf("recall: %d %s", w.StatusCode, body)
+	}
 }
 
 func TestItAnswersWithNothingConfigured(t *testing.T) {

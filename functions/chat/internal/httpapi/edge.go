@@ -45,7 +45,7 @@ func (c *call) note(w http.ResponseWriter, reply turn.Reply) {
 func (a *api) edge(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, out, c := time.Now(), &answer{ResponseWriter: w}, &call{}
-		ctx, span := a.trace(r, rt)
+		ctx, span := a.trace(r.Context(), r, rt)
 		defer span.End()
 		r = r.WithContext(ctx)
 		err := a.enter(rt, out, r, c)
@@ -64,8 +64,8 @@ func (a *api) edge(rt route) http.Handler {
 
 // trace gives the request a span in the caller's trace, or in one of its own. A trace that is not recorded has its id
 // all the same: replies and log lines name it.
-func (a *api) trace(r *http.Request, rt route) (context.Context, trace.Span) {
-	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+func (a *api) trace(ctx context.Context, r *http.Request, rt route) (context.Context, trace.Span) {
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	ctx, span := a.Telemetry.Tracer.Start(ctx, strings.TrimSpace(rt.method+" "+rt.path), trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", rt.path)))
 	if span.SpanContext().HasTraceID() {
