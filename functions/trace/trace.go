@@ -85,16 +85,7 @@ func (f *function) routes() (http.Handler, error) {
 	f.decisions.Register(mux)
 	f.letters.Register(mux)
 	serve.Probes(mux, f.health)
-	return sameOrigin(mux), nil
-}
-
-// sameOrigin refuses what a browser sends here from another site's page: a replay is an operator's to ask for.
-func sameOrigin(h http.Handler) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		serve.Problem(w, r, http.StatusForbidden, "Another site's request", "Send it from the console's own pages.", nil)
-	}))
-	return protection.Handler(h)
+	return edge(mux), nil
 }
 
 // accept takes one event. What the store cannot take now should come again; what nobody can read never should.

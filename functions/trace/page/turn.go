@@ -31,17 +31,20 @@ var cutOffs = map[string]time.Duration{
 // turnView is one turn.
 type turnView struct {
 	decision.Trace
-	Sentence string
-	Share    string  // of the budget
-	Ruler    float64 // where the turn ended on a logarithmic scale up to its budget, 0 to 100
-	Marks    []tick  // of that scale
-	Ticks    []tick  // of the time axis, which ends with the turn
-	Steps    []step
-	CutShown bool // a stage's cut-off lies on the axis
-	More     int  // steps that are not shown
-	Session  string
-	Others   string // URL of the user's other turns
+	Sentence  string
+	Share     string  // of the budget
+	Ruler     float64 // where the turn ended on a logarithmic scale up to its budget, 0 to 100
+	Marks     []tick  // of that scale
+	Ticks     []tick  // of the time axis, which ends with the turn
+	Steps     []step
+	CutShown  bool       // a stage's cut-off lies on the axis
+	More      int        // steps that are not shown
+	Session   string     // URL of the session's turns
+	Others    string     // URL of the user's turns
+	Namesakes []namesake // turns of other users with the same id
 }
+
+type namesake struct{ User, URL string }
 
 type tick struct {
 	X      float64 // 0 to 100
@@ -82,6 +85,9 @@ func (c *Console) turn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := tell(traces[0])
+	for _, t := range traces[1:] {
+		v.Namesakes = append(v.Namesakes, namesake{t.User, turnURL(t.TurnID, t.User)})
+	}
 	c.render(w, r, http.StatusOK, "turn", view{Title: "Turn " + plain(traces[0].TurnID, 40), Here: "turn", Body: v})
 }
 

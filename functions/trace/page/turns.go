@@ -109,8 +109,8 @@ func (v *turnsView) offer() {
 	for _, o := range outcomes {
 		v.Outcomes = append(v.Outcomes, choice{o, o, v.Filter.Outcome == o})
 	}
-	v.Since = []choice{{"", "any time", v.Filter.Since == ""}, {"15m", "the last 15 minutes", false}, {"1h", "the last hour", false},
-		{"24h", "the last day", false}}
+	v.Since = []choice{{"", "any time", v.Filter.Since == ""}, {"15m", "last 15 minutes", false}, {"1h", "last hour", false},
+		{"24h", "last day", false}}
 	known := v.Filter.Since == ""
 	for i := range v.Since {
 		if v.Since[i].Value == v.Filter.Since {

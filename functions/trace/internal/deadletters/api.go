@@ -85,13 +85,13 @@ func Explain(err error) (status int, title, detail string) {
 	case errors.Is(err, ErrNoBroker):
 		return http.StatusServiceUnavailable, "No broker", "There is nobody to send it to: set K_SINK or DEAD_LETTER_REPLAY."
 	case errors.Is(err, guard.ErrOpen):
-		return http.StatusServiceUnavailable, "The broker is down", "It failed often enough to be left alone for a while. The letter is kept; try again later."
+		return http.StatusServiceUnavailable, "The broker is down", "It failed often enough to be left alone for a while. What was not sent is kept; try again later."
 	case errors.Is(err, guard.ErrTimeout), errors.Is(err, guard.ErrRejected):
-		return http.StatusServiceUnavailable, "The broker is too slow", "It did not answer in time. The letter is kept; try again later."
+		return http.StatusServiceUnavailable, "The broker is too slow", "It did not answer in time. What was not sent is kept; try again later."
 	case errors.Is(err, ErrNotTaken):
-		return http.StatusBadGateway, "The broker did not take it", "The letter is kept. The log says what the broker answered."
+		return http.StatusBadGateway, "The broker did not take it", "It refused, failed, or could not be reached. What was not sent is kept."
 	}
-	return http.StatusServiceUnavailable, "The trace store does not answer", "The letter is kept; try again later."
+	return http.StatusServiceUnavailable, "The trace store does not answer", "What was not sent is kept; try again later."
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

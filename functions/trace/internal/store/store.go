@@ -69,7 +69,8 @@ func New(path string, observer guard.Observer, log *slog.Logger, schema ...strin
 }
 
 // Write runs op in a transaction, together with the writes that came while the last one was committed. It returns
-// once the commit is in the file: a killed process loses nothing of it.
+// once the commit is in the file: a killed process loses nothing of it. A power cut may take back the last moments
+// (synchronous=NORMAL), never what came before them.
 func (f *File) Write(ctx context.Context, op Op) error {
 	_, err := guard.Do(ctx, f.guard, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, f.enqueue(ctx, write{ctx: ctx, op: op, done: make(chan error, 1)})
