@@ -1,0 +1,151 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aguante-chat/aguante/functions/materialize/internal/extract"
+	"github.com/aguante-chat/aguante/shared/event"
+	"github.com/aguante-chat/aguante/shared/graph"
+	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/telemetry"
+)
+
+// Source is the source of the events that materialize tells.
+const Source = "/materialize"
+
+// again is when an event may come again that could not be written now.
+const again = 5 * time.Second
+
+// Outcomes of an event: the label of aguante_materialized_total.
+const (
+	written   = "written"
+	duplicate = "duplicate" // it was in the graph already
+	forgotten = "forgotten" // its user has been forgotten since
+	erased    = "erased"    // it asked for a user to be forgotten
+	skipped   = "skipped"   // the flag materializers-enabled says no
+	refused   = "refused"   // never to be sent again
+	failed    = "failed"    // to be sent again
+)
+
+// Flags tells whose turns are materialized.
+type Flags interface {
+	MaterializersFor(session string) bool
+}
+
+// Parts are what a Worker is made of.
+type Parts struct {
+	Store     graph.Store
+	Guard     *guard.Guard // of the store
+	Flags     Flags
+	Telemetry *telemetry.Telemetry
+}
+
+// Worker takes events into the graph. Safe for concurrent use.
+type Worker struct {
+	Parts
+	batch *batcher
+}
+
+// New returns a working Worker. Close it.
+func New(p Parts) *Worker {
+	w := &Worker{Parts: p}
+	w.batch = newBatcher(w.writeBatch, p.Telemetry.Metrics.BacklogTurns)
+	return w
+}
+
+// Take is one event's story. The reply is turn.materialized; an error says whether the event should come again.
+func (w *Worker) Take(ctx context.Context, e event.Event) (reply *event.Event, err error) {
+	began := time.Now()
+	outcome := failed
+	defer func() { w.count(outcome, err, began) }()
+	switch e.Type() {
+	case event.TurnCompleted:
+		reply, outcome, err = w.turn(ctx, e, began)
+	case event.UserForgotten:
+		outcome, err = w.forget(ctx, e, began)
+	default:
+		err = never(fmt.Errorf("materialize takes no %.100q", e.Type()))
+	}
+	return reply, err
+}
+
+// turn: accept → extract → write → tell.
+func (w *Worker) turn(ctx context.Context, e event.Event, now time.Time) (*event.Event, string, error) {
+	write, err := accept(e, now)
+	if err != nil {
+		return nil, refused, err
+	}
+	if !w.Flags.MaterializersFor(write.Turn.SessionID) {
+		return nil, skipped, nil
+	}
+	drawn := extract.Extract(write.Turn)
+	write.Mentions, write.Facts = drawn.Mentions, drawn.Facts
+	done, err := w.batch.put(ctx, write)
+	if err != nil {
+		return nil, failed, w.verdict(err)
+	}
+	return tell(e, write, done)
+}
+
+// tell makes the reply: what was written. Nothing is told of a user who was forgotten.
+func tell(e event.Event, w graph.Write, done graph.Written) (*event.Event, string, error) {
+	outcome := written
+	switch {
+	case done.Forgotten:
+		return nil, forgotten, nil
+	case done.Duplicate:
+		outcome = duplicate
+	}
+	reply, err := event.New(event.TurnMaterialized, Source, "materialized-"+e.ID(), w.Turn.SessionID, event.Hops(e)+1, event.Materialized{
+		TurnID: w.Turn.ID, SessionID: w.Turn.SessionID, User: w.Turn.User,
+		Mentions: len(w.Mentions), Facts: len(w.Facts), Duplicate: done.Duplicate,
+	})
+	if err != nil {
+		return nil, failed, err
+	}
+	return &reply, outcome, nil
+}
+
+func (w *Worker) forget(ctx context.Context, e event.Event, now time.Time) (string, error) {
+	who, err := acceptForgotten(e, now)
+	if err != nil {
+		return refused, err
+	}
+	_, err = guard.Do(ctx, w.Guard, func(ctx context.Context) (int, error) { return w.Store.Forget(ctx, who.User, who.At) })
+	if err != nil {
+		return failed, w.verdict(err)
+	}
+	return erased, nil
+}
+
+func (w *Worker) writeBatch(ctx context.Context, writes []graph.Write) ([]graph.Written, error) {
+	return guard.Do(ctx, w.Guard, func(ctx context.Context) ([]graph.Written, error) {
+		done, err := w.Store.Write(ctx, writes)
+		if errors.Is(err, graph.ErrInvalid) {
+			err = guard.Neutral(err)
+		}
+		return done, err
+	})
+}
+
+// verdict says of a failed write whether it may ever succeed.
+func (w *Worker) verdict(err error) error {
+	if errors.Is(err, graph.ErrInvalid) {
+		return never(err)
+	}
+	return &event.Again{After: again, Err: err}
+}
+
+func (w *Worker) count(outcome string, err error, began time.Time) {
+	if n := (*event.Never)(nil); errors.As(err, &n) {
+		outcome = refused
+	}
+	w.Telemetry.Metrics.Materialized.WithLabelValues(outcome).Inc()
+	w.Telemetry.Metrics.MaterializeDuration.Observe(time.Since(began).Seconds())
+}
+
+// Close writes what has been taken, and takes no more.
+func (w *Worker) Close(ctx context.Context) error { return w.batch.close(ctx) }
