@@ -247,7 +247,7 @@ function busy(on) {
 
 // ---- Sessions
 
-async function open(id) {
+async function openSession(id) {
   session = id ?? newID('s-')
   running = null
   busy(false)
@@ -295,7 +295,7 @@ function rememberSession(title) {
   const known = sessions.find((s) => s.id === session)
   sessions = [known ?? { id: session, title: title.slice(0, 80) }, ...sessions.filter((s) => s !== known)].slice(0, 200)
   store('aguante.sessions', sessions)
-  if (!known) history_replace(session)
+  if (!known) nameInAddress(session)
   listSessions()
 }
 
@@ -314,12 +314,12 @@ async function forget() {
 // ---- Wiring
 
 const sidebar = $('sidebar')
-const history_replace = (id) => window.history.replaceState(null, '', '#' + id)
+const nameInAddress = (id) => window.history.replaceState(null, '', '#' + id)
 const fromAddress = () => /^#(s-[0-9a-f]{32})$/.exec(location.hash)?.[1]
 
 function startNew() {
   window.history.pushState(null, '', location.pathname)
-  open()
+  openSession()
 }
 
 function typed() {
@@ -364,7 +364,8 @@ $('new').onclick = $('new-small').onclick = startNew
 for (const brand of document.querySelectorAll('.brand')) brand.onclick = (e) => { e.preventDefault(); startNew() }
 $('forget').onclick = () => $('confirm').showModal()
 $('confirm').addEventListener('close', () => { if ($('confirm').returnValue === 'forget') forget() })
-addEventListener('hashchange', () => { if (fromAddress() !== session) open(fromAddress()) })
-addEventListener('popstate', () => { if (!location.hash) open() })
+addEventListener('hashchange', () => { if (fromAddress() !== session) openSession(fromAddress()) })
+addEventListener('popstate', () => { if (!location.hash) openSession() })
 
-open(fromAddress())
+$('composer').hidden = false
+openSession(fromAddress())
