@@ -20,23 +20,35 @@ func browser(t *testing.T, width, height int) context.Context {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-quic", true), chromedp.WindowSize(width, height))
-	allocator, stopBrowser := chromedp.NewExecAllocator(t.Context(), options...)
+	allocator, stopBrowser := chromedp.NewExecAllocator(t.Context(), chromedp.ExecPath(path),
+		chromedp.Flag("no-sandbox", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true), chromedp.WindowSize(width, height))
 	t.Cleanup(stopBrowser)
 	tab, closeTab := chromedp.NewContext(allocator)
 	t.Cleanup(closeTab)
+	if err := chromedp.Do(tab, chromedp.EmulateViewport(int64(width), int64(height))); err != nil {
+		t.Fatal(err)
+	}
 	tab, stop := context.WithTimeout(tab, 90*time.Second)
 	t.Cleanup(stop)
 	return tab
 }
 
-func perform(t *testing.T, tab context.Context, what string, actions ...chromedp.Action) {
+func perform(t *testing.T, tab context.Context, what string, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	if err := chromedp.Run(tab, actions...); err != nil {
+	if err := chromedp.Do(tab, steps...); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
+}
+
+// evaluate runs an expression in the page.
+func evaluate[T any](t *testing.T, tab context.Context, expression string) T {
+	t.Helper()
+	value, err := chromedp.Run(tab, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return value
 }
 
 // picture keeps a screenshot in the folder that AGUANTE_TEST_PICTURES names, for a person to look at.
@@ -46,8 +58,10 @@ func picture(t *testing.T, tab context.Context, name string) {
 	if dir == "" {
 		return
 	}
-	var png []byte
-	perform(t, tab, "screenshot", chromedp.FullScreenshot(&png, 100))
+	png, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +72,7 @@ func text(t *testing.T, tab context.Context, selector, words string) {
 	t.Helper()
 	var seen string
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		perform(t, tab, "read "+selector, chromedp.Evaluate(
-			fmt.Sprintf(`[...document.querySelectorAll(%q)].map(e => e.innerText).join("\n")`, selector), &seen))
+		seen = evaluate[string](t, tab, fmt.Sprintf(`[...document.querySelectorAll(%q)].map(e => e.innerText).join("\n")`, selector))
 		if strings.Contains(seen, words) {
 			return
 		}
@@ -70,7 +83,7 @@ func text(t *testing.T, tab context.Context, selector, words string) {
 // send types a message and sends it by keyboard alone, as the page's hint says.
 func send(t *testing.T, tab context.Context, message string) {
 	t.Helper()
-	perform(t, tab, "type and send", chromedp.SendKeys("#message", message+"\r", chromedp.ByQuery))
+	perform(t, tab, "type and send", chromedp.SendKeys("#message", message+"\r"))
 }
 
 func TestNewcomerIsRememberedInANewSessionAndSeesWhy(t *testing.T) {
@@ -78,25 +91,24 @@ func TestNewcomerIsRememberedInANewSessionAndSeesWhy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := up(t, t.TempDir())
 			tab := browser(t, size[0], size[1])
-			perform(t, tab, "open the chat page", chromedp.Navigate(u.Chat), chromedp.WaitVisible("#message", chromedp.ByQuery))
+			perform(t, tab, "open the chat page", chromedp.Navigate(u.Chat), chromedp.WaitVisible("#message"))
 			picture(t, tab, name+"-1-welcome")
 			send(t, tab, "My sister Lucía lives in Cuenca.")
 			text(t, tab, "#turns .reply .text", "Cuenca")
 
 			newSession := map[string]string{"desktop": "#new", "phone": "#new-small"}[name]
-			perform(t, tab, "new session", chromedp.Click(newSession, chromedp.ByQuery))
+			perform(t, tab, "new session", chromedp.Click(newSession))
 			send(t, tab, "Where does my sister live?")
 			text(t, tab, "#turns .reply .text", "your sister Lucía lives in Cuenca")
 			picture(t, tab, name+"-2-remembered")
 
-			perform(t, tab, "open the console", chromedp.Navigate(u.Trace), chromedp.WaitVisible("main", chromedp.ByQuery))
+			perform(t, tab, "open the console", chromedp.Navigate(u.Trace), chromedp.WaitVisible("main"))
 			eventually(t, "both turns are listed", func() bool {
-				var links int
-				perform(t, tab, "count", chromedp.Reload(), chromedp.Evaluate(`document.querySelectorAll('a[href*="/turns/"]').length`, &links))
-				return links >= 2
+				perform(t, tab, "reload", chromedp.Reload())
+				return evaluate[int](t, tab, `document.querySelectorAll('a[href*="/turns/"]').length`) >= 2
 			})
 			picture(t, tab, name+"-3-console")
-			perform(t, tab, "open the newest turn", chromedp.Click(`a[href*="/turns/"]`, chromedp.ByQuery), chromedp.WaitVisible("h1", chromedp.ByQuery))
+			perform(t, tab, "open the newest turn", chromedp.Click(`a[href*="/turns/"]`), chromedp.WaitVisible("h1"))
 			text(t, tab, "main", "recall")
 			picture(t, tab, name+"-4-turn")
 			overflows(t, tab)
@@ -107,8 +119,7 @@ func TestNewcomerIsRememberedInANewSessionAndSeesWhy(t *testing.T) {
 // overflows fails when the page is wider than the window: it would scroll sideways on a phone.
 func overflows(t *testing.T, tab context.Context) {
 	t.Helper()
-	var over int
-	perform(t, tab, "measure", chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &over))
+	over := evaluate[int](t, tab, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
 	if over > 0 {
 		t.Errorf("the page is %d px wider than its window", over)
 	}
@@ -118,16 +129,14 @@ func TestPageSaysThatChatIsGoneAndComesBackByItself(t *testing.T) {
 	data := t.TempDir()
 	u := up(t, data)
 	tab := browser(t, 1280, 800)
-	perform(t, tab, "open the chat page", chromedp.Navigate(u.Chat), chromedp.WaitVisible("#message", chromedp.ByQuery))
+	perform(t, tab, "open the chat page", chromedp.Navigate(u.Chat), chromedp.WaitVisible("#message"))
 	address := strings.TrimPrefix(u.Chat, "http://")
 	if err := u.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	send(t, tab, "Is anybody there?")
 	eventually(t, "the page says so", func() bool {
-		var notice string
-		perform(t, tab, "read", chromedp.Evaluate(`document.body.innerText`, &notice))
-		return strings.Contains(strings.ToLower(notice), "again")
+		return strings.Contains(strings.ToLower(evaluate[string](t, tab, `document.body.innerText`)), "again")
 	})
 	picture(t, tab, "5-gone")
 	up(t, data, "--chat", address)
