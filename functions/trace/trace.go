@@ -48,7 +48,7 @@ type function struct {
 // New wires trace. It starts whatever state its disk and the broker are in: what it cannot do it says in Health.
 func New(ctx context.Context, c Config) (*serve.Function, error) {
 	f := &function{telemetry: cmp.Or(c.Telemetry, telemetry.Nop())}
-	f.file = store.New(filepath.Join(cmp.Or(c.DataDir, ".aguante"), "trace.db"), f.telemetry, f.telemetry.Log,
+	f.file = store.New(ctx, filepath.Join(cmp.Or(c.DataDir, ".aguante"), "trace.db"), f.telemetry, f.telemetry.Log,
 		decisions.Schema, deadletters.Schema)
 	f.decisions = decisions.New(f.file, c.TraceContent)
 	f.letters = deadletters.New(f.file, f.connect(c), f.telemetry.Metrics.DeadLetters, f.telemetry.Log)

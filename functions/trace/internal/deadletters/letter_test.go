@@ -73,7 +73,7 @@ func TestTheOwnerIsReadOrUnknown(t *testing.T) {
 		user  string
 		known bool
 	}{
-		`{"user":"ana"}`: {"ana", true}, `{"turn_id":"1"}`: {"", true}, "": {"", true}, " \n": {"", true},
+		`{"user":"ana"}`: {"ana", true}, `{"turn_id":"1"}`: {"", true}, "": {"", true}, "\n": {"", true},
 		`{"user":7}`: {"", false}, `{"user":"ana"`: {"", false}, `[]`: {"", false}, "\xff": {"", false},
 	} {
 		if user, known := owner([]byte(data)); user != want.user || known != want.known {

@@ -93,7 +93,7 @@ func (s *Store) waiting(ctx context.Context) (ids []string, err error) {
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var id string
 			if err := rows.Scan(&id); err != nil {

@@ -145,7 +145,7 @@ func (s *Store) List(ctx context.Context, limit int) (letters []Letter, waiting 
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			l, _, err := scan(rows)
 			if err != nil {

@@ -144,7 +144,7 @@ func (s *Store) List(ctx context.Context, f Filter) (Page, error) {
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		return page.read(rows, f.Limit)
 	})
 	return page, err
@@ -181,7 +181,7 @@ func (s *Store) Get(ctx context.Context, turnID string, user *string) ([]decisio
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var body []byte
 			var t decision.Trace

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newStore(t testing.TB) *Store {
 	t.Helper()
-	file := store.New(filepath.Join(t.TempDir(), "trace.db"), nil, slog.New(slog.DiscardHandler), Schema)
+	file := store.New(t.Context(), filepath.Join(t.TempDir(), "trace.db"), nil, slog.New(slog.DiscardHandler), Schema)
 	t.Cleanup(func() { _ = file.Close() })
 	return New(file, false)
 }
@@ -305,7 +305,7 @@ func queryPlan(t *testing.T, s *Store, f Filter) string {
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var id, parent, unused int
 			var detail string

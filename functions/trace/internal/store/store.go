@@ -58,13 +58,14 @@ type write struct {
 	done chan error
 }
 
-// New returns the file at path, with the tables of schema (CREATE … IF NOT EXISTS), without touching the disk.
-func New(path string, observer guard.Observer, log *slog.Logger, schema ...string) *File {
+// New returns the file at path, with the tables of schema (CREATE … IF NOT EXISTS), without touching the disk. It works
+// until Close, also when ctx ends before.
+func New(ctx context.Context, path string, observer guard.Observer, log *slog.Logger, schema ...string) *File {
 	f := &File{
 		path: path, schema: schema, guard: guard.New(Dependency, observer), log: log,
 		writes: make(chan write, maxGroup), closing: make(chan struct{}), closed: make(chan struct{}),
 	}
-	go f.run()
+	go f.run(context.WithoutCancel(ctx))
 	return f
 }
 
@@ -120,14 +121,14 @@ func (f *File) read(ctx context.Context, query func(ctx context.Context, db *sql
 	return describe(err)
 }
 
-func (f *File) run() {
+func (f *File) run(ctx context.Context) {
 	defer close(f.closed)
 	for {
 		select {
 		case w := <-f.writes:
-			f.settle(f.gather([]write{w}))
+			f.settle(ctx, f.gather([]write{w}))
 		case <-f.closing:
-			f.settle(f.gather(nil))
+			f.settle(ctx, f.gather(nil))
 			return
 		}
 	}
@@ -146,11 +147,11 @@ func (f *File) gather(group []write) []write {
 	return group
 }
 
-func (f *File) settle(group []write) {
+func (f *File) settle(ctx context.Context, group []write) {
 	if len(group) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	p, err := f.open(ctx)
 	if err == nil {

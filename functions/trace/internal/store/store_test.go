@@ -25,7 +25,7 @@ const notes = "CREATE TABLE IF NOT EXISTS notes (text TEXT PRIMARY KEY) STRICT"
 
 func open(t *testing.T, path string) *File {
 	t.Helper()
-	f := New(path, nil, slog.New(slog.DiscardHandler), notes)
+	f := New(t.Context(), path, nil, slog.New(slog.DiscardHandler), notes)
 	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
@@ -127,7 +127,7 @@ func full(t *testing.T, f *File) {
 
 func TestAFullDiskIsSaidAndOver(t *testing.T) {
 	var log bytes.Buffer
-	f := New(filepath.Join(t.TempDir(), "trace.db"), nil, slog.New(slog.NewTextHandler(&log, nil)), notes)
+	f := New(t.Context(), filepath.Join(t.TempDir(), "trace.db"), nil, slog.New(slog.NewTextHandler(&log, nil)), notes)
 	defer f.Close()
 	full(t, f)
 	err := f.Write(t.Context(), note(strings.Repeat("x", 100_000)))
