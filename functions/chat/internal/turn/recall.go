@@ -1,8 +1,10 @@
 package turn
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
@@ -32,9 +34,11 @@ type memory struct {
 func (s *Teller) recall(ctx context.Context, t Turn, e *entry, emit Emit) memory {
 	ctx, done := s.stage(ctx, decision.Recall)
 	defer done()
+	ctx, cancel := context.WithTimeout(ctx, limits.Recall)
+	defer cancel()
 	m := memory{cached: e.opened.Cached, degraded: e.degraded}
 	m = s.remember(ctx, t, e.graph, m)
-	m = s.resume(ctx, t, e.opened, m)
+	m = s.resume(ctx, t, e, m)
 	m.degraded.emit(emit)
 	return m
 }
@@ -73,6 +77,18 @@ func (s *Teller) read(ctx context.Context, t Turn, full bool) *reading {
 	return r
 }
 
+// wait takes the recall's result, but not for longer than a recall may take, even from a store that does not listen.
+func (s *Teller) wait(ctx context.Context, r *reading) found {
+	select {
+	case f := <-r.result:
+		return f
+	case <-ctx.Done():
+		d := guard.Degraded{Zone: limits.ZoneGraph, Dependency: s.graphName(), Reason: string(guard.Timeout)}
+		s.Telemetry.FailedOpen(ctx, d, context.Cause(ctx))
+		return found{lack: &d}
+	}
+}
+
 // spare says why the graph is left alone, if it is.
 func (s *Teller) spare(full bool) string {
 	switch {
@@ -96,7 +112,7 @@ func (s *Teller) remember(ctx context.Context, t Turn, r *reading, m memory) mem
 		Policy: fmt.Sprintf("the graph's answer within %s, else the cached recall", limits.Recall),
 		Inputs: map[string]any{"limit": recalledMost, "cached": len(m.cached)},
 	}
-	result := <-r.result
+	result := s.wait(ctx, r)
 	if result.lack == nil {
 		m.recalled = recalled(result.items)
 		d.Selected = fmt.Sprintf("graph: %d items", len(m.recalled))
@@ -112,8 +128,8 @@ func (s *Teller) remember(ctx context.Context, t Turn, r *reading, m memory) mem
 }
 
 // resume takes the session's history from Redis. A session that Redis does not hold, and that the caller named, is
-// looked for in the graph.
-func (s *Teller) resume(ctx context.Context, t Turn, o Opened, m memory) memory {
+// looked for in a graph that has just answered.
+func (s *Teller) resume(ctx context.Context, t Turn, e *entry, m memory) memory {
 	if t.SessionID == "" {
 		return m
 	}
@@ -122,12 +138,12 @@ func (s *Teller) resume(ctx context.Context, t Turn, o Opened, m memory) memory 
 		Stage: decision.Recall, Kind: decision.Routing, Outcome: decision.Success,
 		Policy: "the session's messages from Redis, else from the graph",
 	}
-	m.history = o.History
+	m.history = e.opened.History
 	d.Selected = fmt.Sprintf("redis: %d messages", len(m.history))
 	switch {
 	case t.isNew:
 		d.Selected = "a new session"
-	case len(m.history) == 0 && !o.Deleted && t.User != "" && s.spare(false) == "":
+	case len(m.history) == 0 && !e.opened.Deleted && e.graph != nil && !m.partial && s.Memory != nil:
 		var lack *guard.Degraded
 		m.history, lack = s.sessionFromGraph(ctx, t.User, t.SessionID)
 		m.degraded = m.degraded.with(lack)
@@ -169,6 +185,44 @@ func recalled(items []graph.Item) []Recalled {
 			r.Triple = &engine.Triple{Subject: f.Subject, Relation: f.Relation, Object: f.Object}
 		}
 		all = append(all, r)
+	}
+	return all
+}
+
+// cachedMost bounds a user's cached recall.
+const cachedMost = 50
+
+// pick chooses from the cached recall what shares words with the question, most of them first.
+func pick(cached []Recalled, question string) []Recalled {
+	wanted := graph.Analyze(question)
+	if len(wanted) == 0 {
+		return nil
+	}
+	var picked []Recalled
+	for _, r := range cached {
+		terms, shared := graph.Analyze(r.Text), 0
+		for _, w := range wanted {
+			if slices.Contains(terms, w) {
+				shared++
+			}
+		}
+		if shared > 0 {
+			r.Score = float64(shared) / float64(len(wanted))
+			picked = append(picked, r)
+		}
+	}
+	slices.SortStableFunc(picked, func(a, b Recalled) int { return cmp.Compare(b.Score, a.Score) })
+	return picked[:min(len(picked), recalledMost)]
+}
+
+// cache is the cached recall after this turn: what the user just said, what was recalled, what was there before.
+func (m memory) cache(t Turn, at time.Time) []Recalled {
+	all := []Recalled{{TurnID: t.ID, Text: t.asked(), At: at, Role: engine.User, Speaker: t.asker()}}
+	for _, r := range slices.Concat(m.recalled, m.cached) {
+		known := slices.ContainsFunc(all, func(o Recalled) bool { return o.TurnID == r.TurnID && o.Fact == r.Fact })
+		if !known && len(all) < cachedMost {
+			all = append(all, r)
+		}
 	}
 	return all
 }

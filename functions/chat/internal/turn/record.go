@@ -47,7 +47,10 @@ func (s *Teller) handOver(ctx context.Context, t Turn, a engine.Answer) lacks {
 	defer cancel()
 	way, degraded := s.Outbox.Send(ctx, e)
 	d.Selected, d.FallbackChain = way, lacks(degraded).words()
-	if len(degraded) > 0 {
+	switch {
+	case way == event.WayDropped:
+		d.Outcome = decision.Failure
+	case len(degraded) > 0:
 		d.Outcome, d.Dependency = decision.Fallback, degraded[0].Dependency
 	}
 	decision.From(ctx).Add(began, d)

@@ -44,13 +44,15 @@ func (s *Teller) stage(ctx context.Context, name string) (context.Context, func(
 
 // decided offers the turn's decision trace to whoever reads it. It never waits.
 func (s *Teller) decided(ctx context.Context, t Turn, r Reply, err error) {
+	level := lacks(r.Degraded).level()
+	s.Telemetry.Metrics.DegradationLevel.Set(float64(level))
 	if s.Publisher == nil || !s.Flags.Enabled(serve.DecisionTrace) {
 		return
 	}
 	decisions := decision.From(ctx).Decisions()
 	told := decision.Trace{
 		TurnID: t.ID, SessionID: t.SessionID, User: t.User, TraceID: r.TraceID, Engine: r.Engine,
-		Level: lacks(r.Degraded).level(), Outcome: decision.Worst(decisions), Decisions: decisions,
+		Level: level, Outcome: decision.Worst(decisions), Decisions: decisions,
 		StartedAt: t.began, DurationMS: milliseconds(time.Since(t.began)), BudgetMS: milliseconds(limits.Turn),
 	}
 	if err != nil && !errors.Is(err, engine.ErrLeft) && told.Outcome != decision.Refused {
