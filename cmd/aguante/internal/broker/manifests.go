@@ -13,6 +13,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"knative.dev/eventing/pkg/apis/config"
 	eventingduck "knative.dev/eventing/pkg/apis/duck/v1"
 	eventing "knative.dev/eventing/pkg/apis/eventing/v1"
 	"knative.dev/eventing/pkg/apis/feature"
@@ -44,7 +45,7 @@ type objects struct {
 // read finds the one Broker and its Triggers in files, defaulted and validated as Knative's webhook does. Other kinds
 // are left to Knative.
 func read(ctx context.Context, files fs.FS) (*objects, error) {
-	ctx = withFeatures(ctx)
+	ctx = inCluster(ctx)
 	var o objects
 	paths, err := fs.Glob(files, "*.yaml")
 	for _, path := range paths {
@@ -67,9 +68,11 @@ func read(ctx context.Context, files fs.FS) (*objects, error) {
 	return &o, nil
 }
 
-// withFeatures turns on, as a cluster's config-features would, the delivery options that this broker has.
-func withFeatures(ctx context.Context) context.Context {
-	return feature.ToContext(ctx, feature.Flags{feature.DeliveryTimeout: feature.Enabled, feature.DeliveryRetryAfter: feature.Enabled})
+// inCluster stands for the ConfigMaps config-features and config-br-defaults of a cluster that has this broker.
+func inCluster(ctx context.Context) context.Context {
+	ctx = feature.ToContext(ctx, feature.Flags{feature.DeliveryTimeout: feature.Enabled, feature.DeliveryRetryAfter: feature.Enabled})
+	class := &config.DefaultConfig{DefaultBrokerClass: "aguante", BrokerConfig: &config.BrokerConfig{}}
+	return config.ToContext(ctx, &config.Config{Defaults: &config.Defaults{ClusterDefaultConfig: class}})
 }
 
 func (o *objects) add(ctx context.Context, content []byte) error {

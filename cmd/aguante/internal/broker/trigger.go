@@ -12,8 +12,6 @@ import (
 	eventingduck "knative.dev/eventing/pkg/apis/duck/v1"
 	eventing "knative.dev/eventing/pkg/apis/eventing/v1"
 	"knative.dev/eventing/pkg/eventfilter"
-	"knative.dev/eventing/pkg/eventfilter/attributes"
-	"knative.dev/eventing/pkg/eventfilter/subscriptionsapi"
 	"knative.dev/eventing/pkg/kncloudevents"
 	"knative.dev/pkg/apis"
 	duck "knative.dev/pkg/apis/duck/v1"
@@ -67,14 +65,6 @@ func newTrigger(b *broker, t *eventing.Trigger, d eventingduck.DeliverySpec, ser
 	made.retry.CheckRetry = made.judge
 	made.filter = newFilter(t)
 	return made, nil
-}
-
-// newFilter is the choice that Knative's filter handler makes: filters, or else the older filter.
-func newFilter(t *eventing.Trigger) eventfilter.Filter {
-	if len(t.Spec.Filters) > 0 || t.Spec.Filter == nil {
-		return subscriptionsapi.CreateSubscriptionsAPIFilters(zap.NewNop(), t.Spec.Filters)
-	}
-	return attributes.NewAttributesFilter(t.Spec.Filter.Attributes)
 }
 
 func (t *trigger) wants(ctx context.Context, e event.Event) bool {
