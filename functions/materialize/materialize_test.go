@@ -102,14 +102,15 @@ func TestRedeliveryIsTakenAndChangesNothing(t *testing.T) {
 
 func TestEventsThatNeverCanBeTakenAreRefusedForGood(t *testing.T) {
 	h := open(t, openStore(t))
-	long := strings.Repeat("a", 70<<10)
+	long := strings.Repeat("a", 2<<20)
 	cases := []struct{ name, body string }{
 		{"no user", turn("", "t1", "hi")},
 		{"no turn id", turn("ana", "", "hi")},
 		{"no words", turn("ana", "t1", "")},
 		{"long id", turn(strings.Repeat("a", 129), "t1", "hi")},
 		{"control characters", turn("a\u0007b", "t1", "hi")},
-		{"long message", turn("ana", "t1", long)},
+		{"two megabytes", turn("ana", "t1", long)},
+		{"user that is a path", turn("../ana", "t1", "hi")},
 		{"wrong types", envelope(event.TurnCompleted, "e", 0, `{"turn_id":7}`)},
 		{"a list", envelope(event.TurnCompleted, "e", 0, `[]`)},
 		{"no messages", envelope(event.TurnCompleted, "e", 0, `{"turn_id":"t","user":"u","messages":[]}`)},

@@ -88,6 +88,9 @@ func (e *Entry) checkTurn() error {
 			return err
 		}
 	}
+	if strings.ContainsAny(e.Turn.User, `/\%?#`) {
+		return invalid(`user holds one of / \ %% ? #: it could not be asked for or forgotten by its path`)
+	}
 	if e.At.IsZero() {
 		return invalid("turn has no time")
 	}

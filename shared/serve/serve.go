@@ -72,7 +72,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.Join(fmt.Errorf("requests still ran after %v", grace), server.Close())
 	}
-	<-stopped
+	if served := <-stopped; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return err
 }
 

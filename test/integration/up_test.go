@@ -275,7 +275,8 @@ func TestBadInputGetsAProblemAndBreaksNothing(t *testing.T) {
 			if status != c.status {
 				t.Errorf("status %d, want %d: %s", status, c.status, answer)
 			}
-			if !json.Valid(answer) || !(bytes.Contains(answer, []byte(`"title"`)) || bytes.Contains(answer, []byte(`"error"`))) {
+			problem := bytes.Contains(answer, []byte(`"title"`)) || bytes.Contains(answer, []byte(`"error"`))
+			if !json.Valid(answer) || !problem {
 				t.Errorf("neither a problem nor an OpenAI error: %s", answer)
 			}
 		})

@@ -19,19 +19,19 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: recall FOLDER")
 		os.Exit(2)
 	}
-	if err := run(ctx, os.Args[1]); err != nil {
+	if err := run(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "recall:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, folder string) error {
+func run(folder string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	conversations, err := load(folder)
 	if err != nil {
 		return err

@@ -25,9 +25,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: with COMMAND [ARGUMENT ...]")
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1], os.Args[2:])
+	err := run(os.Args[1], os.Args[2:])
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		os.Exit(max(exit.ExitCode(), 1))
 	} else if err != nil {
@@ -36,7 +34,9 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, name string, arguments []string) error {
+func run(name string, arguments []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	starting, cancel := context.WithTimeout(ctx, installing)
 	defer cancel()
 	environment := os.Environ()

@@ -84,8 +84,7 @@ func (d *drawing) predicate(who subject, rest, clause string) {
 	if !strings.HasSuffix(clause, rest) || clause == rest {
 		said = strings.TrimSpace(who.phrase + " " + rest)
 	}
-	state := says
-	rest, state = modality(rest)
+	rest, state := modality(rest)
 	if state == denies {
 		d.denied(who, rest, said)
 		return

@@ -90,8 +90,6 @@ func checkMessages(messages []graph.Message, sent, now time.Time) error {
 			return fmt.Errorf("messages[%d].role is empty", i)
 		case len(m.Role) > limits.MaxID || len(m.Name) > limits.MaxID:
 			return fmt.Errorf("messages[%d]: role or name is longer than %d bytes", i, limits.MaxID)
-		case len(m.Content) > limits.MaxMessage:
-			return fmt.Errorf("messages[%d].content is longer than %d bytes", i, limits.MaxMessage)
 		case m.At.Before(earliest) || m.At.After(now.Add(ahead)):
 			return fmt.Errorf("messages[%d].at is %s: no such turn was held", i, m.At.Format(time.RFC3339))
 		}
