@@ -2,6 +2,7 @@ package local
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,6 +166,13 @@ func (a aliases) meets(c claim, term string) bool {
 		}
 	}
 	return false
+}
+
+// knows tells whether any of all is about one of terms.
+func (a aliases) knows(terms []string, all []claim) bool {
+	return slices.ContainsFunc(all, func(c claim) bool {
+		return slices.ContainsFunc(terms, func(term string) bool { return a.meets(c, term) })
+	})
 }
 
 // named tells whether c says a name of one of terms.

@@ -53,7 +53,7 @@ func (w wanted) best(found []claim) []claim {
 		case len(kept) == 0:
 		case c.partial || !w.many || len(kept) == most:
 			return kept
-		case c.score < kept[0].score*0.6 || slices.ContainsFunc(kept, c.repeats):
+		case c.score < kept[0].score*0.75 || slices.ContainsFunc(kept, c.repeats):
 			continue
 		}
 		kept = append(kept, c)
@@ -73,38 +73,36 @@ func (c claim) repeats(o claim) bool {
 
 // judge scores c as an answer to w, and says whether it is one at all.
 func (w wanted) judge(c *claim, a aliases) bool {
-	about := 0
+	about, content, concepts := 0, 0, 0
 	for _, term := range w.about {
-		if !a.meets(*c, term) {
-			return false
-		}
-		about++
+		about += count(a.meets(*c, term))
 	}
-	content := 0
 	for _, term := range w.content {
-		if a.meets(*c, term) {
-			content++
-		}
+		content += count(a.meets(*c, term))
 	}
-	concepts := 0
 	for _, concept := range w.concepts {
-		if w.says(*c, concept, a) {
-			concepts++
-		}
+		concepts += count(w.says(*c, concept, a))
 	}
-	if !w.fits(*c, content, concepts) {
+	answers := about == len(w.about) && w.fits(*c, content, concepts)
+	if !answers && (about == 0 || content == 0) {
 		return false
 	}
-	c.partial = len(w.concepts) > 0 && concepts == 0
+	c.partial = !answers || len(w.concepts) > 0 && concepts == 0
 	asked := 2*len(w.about) + len(w.content) + 2*len(w.concepts)
 	c.score = float64(2*about+content+2*concepts) / float64(max(1, asked))
 	c.score += w.bonus(c.text) + c.rank/5 - float64(len(c.text))/2000
 	return true
 }
 
-// fits tells whether c is about the right person and says enough of what was asked.
+func count(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// fits tells whether c, which is about the right things, says enough of what was asked.
 func (w wanted) fits(c claim, content, concepts int) bool {
-	byUser := c.speaker == ""
 	switch {
 	case len(w.about) > 0:
 		return 2*content >= len(w.content)
@@ -113,7 +111,7 @@ func (w wanted) fits(c claim, content, concepts int) bool {
 	case len(w.concepts) > 0:
 		return concepts > 0 && (!w.ofUser || c.me)
 	}
-	return w.ofUser && byUser && c.mine // "what do you know about me?"
+	return w.ofUser && c.speaker == "" && c.mine // "what do you know about me?"
 }
 
 // says tells whether c says something of concept.

@@ -125,17 +125,19 @@ func respond(q string, r engine.Request, asker string) string {
 	all := claims(r, asker)
 	w := read(q)
 	w.about = append(w.about, referred(q, w, r)...)
-	found := find(w, all, aliasesOf(all, r.Recalled))
+	names := aliasesOf(all, r.Recalled)
+	found := find(w, all, names)
 	switch {
 	case len(found) == 0 && r.Partial:
 		return unreachable
 	case len(found) == 0 && w.topic == "":
 		return "I don't remember anything about that yet."
+	case len(found) == 0 && names.knows(w.about, all):
+		return "I don't remember that about " + w.topic + " yet."
 	case len(found) == 0:
 		return "I don't remember anything about " + w.topic + " yet."
 	case found[0].partial:
-		told := retell(found[:1], r.Now)
-		return "I don't remember that yet. What I do know: " + strings.ToLower(told[:1]) + told[1:]
+		return "I don't remember that yet. What comes closest: " + strings.Replace(retell(found[:1], r.Now), "You told", "you told", 1)
 	}
 	return retell(found, r.Now)
 }

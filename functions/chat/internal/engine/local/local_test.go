@@ -86,7 +86,7 @@ func TestAnswersFromWhatIsRecalled(t *testing.T) {
 		"I forgot where my sister lives.":     "You told me that your sister Lucía lives in Cuenca.",
 		"What do I like?":                     "You told me that you love hiking in the Andes and that you also really like ceviche.",
 		"Do I like hiking?":                   "You told me that you love hiking in the Andes.",
-		"How old is my sister?":               "I don't remember that yet. What I do know: you told me that your sister Lucía lives in Cuenca.",
+		"How old is my sister?":               "I don't remember that yet. What comes closest: you told me that your sister Lucía lives in Cuenca.",
 		"Where does my uncle live?":           "I don't remember anything about your uncle yet.",
 		"What is the capital of France?":      "I don't remember anything about France yet.",
 		"Who is Gabriela?":                    "I don't remember anything about Gabriela yet.",
@@ -153,6 +153,20 @@ func TestNamesAnotherSpeaker(t *testing.T) {
 	told := engine.Recalled{Text: "I painted a sunrise by the lake last year.", At: day(5, 3), Role: engine.User, Speaker: "Melanie"}
 	want := "Melanie said on 3 May: “I painted a sunrise by the lake last year.”"
 	if got := ask(t, "What did Melanie paint?", told); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTellsWhatOneSpeakerSaidInOneSentence(t *testing.T) {
+	said := func(text string) engine.Recalled {
+		return engine.Recalled{Text: text, At: day(5, 3), Role: engine.User, Speaker: "Melanie"}
+	}
+	got := ask(t, "What does Melanie like?", said("I love pottery."), said("I like running."))
+	if want := "Melanie said on 3 May: “I love pottery.” and “I like running.”"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	got = ask(t, "Why did Melanie leave Chicago?", said("I love pottery."))
+	if want := "I don't remember that about Melanie yet."; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -71,14 +71,8 @@ func topicOf(q string) string {
 	if own := ownRE.FindString(q); own != "" {
 		return flip(strings.ToLower(own[:1]) + own[1:])
 	}
-	var names []string
-	for i, token := range tokenRE.FindAllString(q, -1) {
-		if i > 0 && isName(token) {
-			names = append(names, strings.TrimSuffix(strings.TrimSuffix(token, "'s"), "’s"))
-		}
-	}
-	if len(names) > 0 {
-		return strings.Join(names, " ")
+	if m := namesRE.FindStringSubmatch(q); m != nil {
+		return m[1]
 	}
 	if m := nounRE.FindStringSubmatch(q); m != nil {
 		return m[1]
@@ -87,8 +81,9 @@ func topicOf(q string) string {
 }
 
 var (
-	ownRE  = regexp.MustCompile(`(?i)\b(my|our) (?:favou?rite )?\p{L}+`)
-	nounRE = regexp.MustCompile(`(?i)\b((?:the|a|an) [\p{L} ]{2,40}?)(?:$|\?| (?:is|was|are|were|of|in|on|at|for|do|did|does)\b)`)
+	namesRE = regexp.MustCompile(`[\p{L},] (\p{Lu}[\p{L}\p{M}\p{N}]+(?: \p{Lu}[\p{L}\p{M}\p{N}]+)*)`)
+	ownRE   = regexp.MustCompile(`(?i)\b(my|our) (?:favou?rite )?\p{L}+`)
+	nounRE  = regexp.MustCompile(`(?i)\b((?:the|a|an) [\p{L} ]{2,40}?)(?:$|\?| (?:is|was|are|were|of|in|on|at|for|do|did|does)\b)`)
 )
 
 // termOf gives the index term of a word, as the graph has it; empty for a word without meaning of its own.

@@ -21,29 +21,35 @@ func retell(found []claim, now time.Time) string {
 	return strings.Join(said, " ")
 }
 
-// joins tells whether c and o can be told in one sentence.
+// joins tells whether c and o can be told in one sentence: by the same speaker, on the same day, in the same way.
 func (c claim) joins(o claim, now time.Time) bool {
-	return c.speaker == "" && o.speaker == "" && turnable(c.text) && turnable(o.text) && date(c.at, now) == date(o.at, now)
+	return c.speaker == o.speaker && c.turns() == o.turns() && date(c.at, now) == date(o.at, now)
 }
 
+// turns tells whether a claim is told from the other side rather than quoted.
+func (c claim) turns() bool { return c.speaker == "" && turnable(c.text) }
+
 func together(some []claim, now time.Time) string {
-	c, when := some[0], date(some[0].at, now)
-	if c.speaker != "" || !turnable(c.text) {
-		who := "You told me"
-		if c.speaker != "" {
-			who = c.speaker + " said"
-		}
-		return who + when + ": “" + shorten(c.text) + "”"
+	first, when := some[0], date(some[0].at, now)
+	who, end := "You told me"+when+" ", "."
+	if !first.turns() {
+		who, end = "You told me"+when+": ", ""
 	}
-	var clauses []string
+	if first.speaker != "" {
+		who = first.speaker + " said" + when + ": "
+	}
+	var said []string
 	for _, c := range some {
-		clause := inside(flip(ending(c.text)))
-		if when != "" {
-			clause = back(clause)
+		switch clause := inside(flip(ending(c.text))); {
+		case !c.turns():
+			said = append(said, "“"+shorten(c.text)+"”")
+		case when != "":
+			said = append(said, "that "+back(clause))
+		default:
+			said = append(said, "that "+clause)
 		}
-		clauses = append(clauses, "that "+clause)
 	}
-	return "You told me" + when + " " + list(clauses) + "."
+	return who + list(said) + end
 }
 
 // date says when something was said: nothing for today, " yesterday", " on 3 May", " on 3 May 2023".

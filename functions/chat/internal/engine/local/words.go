@@ -45,7 +45,6 @@ var concepts = func() map[string]string {
 		"work works worked working job jobs profession occupation career employer employed",
 		"old age",
 		"birthday born birth",
-		"study studies studied studying university college school degree major",
 		"marry married marries wife husband spouse",
 		"allergic allergy allergies",
 		"want wants wanted wish hope hopes plan plans planned planning",
