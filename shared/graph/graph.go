@@ -101,11 +101,14 @@ type Query struct {
 // MaxItems is the most items one recall returns.
 const MaxItems = 50
 
+// MaxErased is how many turns a store forgets in one transaction.
+const MaxErased = 1000
+
 // What a store looks at for one recall.
 const (
-	MaxSearchTerms = 128  // of SearchTerms, the first
-	MaxHits        = 1000 // turns with any of them, the best
-	MaxNeighboured = 100  // hits, the best, whose neighbours are looked at too
+	MaxSearchTerms = 128 // of SearchTerms, the first
+	MaxHits        = 500 // turns with any of them, the best
+	MaxNeighboured = 100 // hits, the best, whose neighbours are looked at too
 )
 
 // Item is one recalled turn, best first; Fact is the best fact drawn from it that still holds.

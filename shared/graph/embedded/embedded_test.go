@@ -30,3 +30,11 @@ func open(t testing.TB, path string) *embedded.Store {
 	})
 	return s
 }
+
+func BenchmarkWrite(b *testing.B) {
+	graphtest.BenchmarkWrite(b, open(b, filepath.Join(b.TempDir(), "graph.db")))
+}
+
+func BenchmarkRecall(b *testing.B) {
+	graphtest.BenchmarkRecall(b, open(b, filepath.Join(b.TempDir(), "graph.db")))
+}

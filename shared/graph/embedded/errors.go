@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -17,18 +16,19 @@ var (
 	ErrBusy    = errors.New("another process holds the file")
 )
 
-// explain wraps err with what was being done, and where SQLite's own word for it says little, with what is wrong.
+// explain wraps err with what was being done to which file, and where SQLite's own word for it says little, with what is
+// wrong.
 func (s *Store) explain(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
 	var e *sqlite.Error
-	if errors.As(err, &e) && !errors.Is(err, context.Canceled) {
+	if errors.As(err, &e) {
 		if cause := cause(e.Code() & 0xff); cause != nil {
 			return fmt.Errorf("embedded graph: %s %s: %w: %w", doing, s.path, cause, err)
 		}
 	}
-	return fmt.Errorf("embedded graph: %s: %w", doing, err)
+	return fmt.Errorf("embedded graph: %s %s: %w", doing, s.path, err)
 }
 
 func cause(code int) error {

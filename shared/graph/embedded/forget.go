@@ -8,32 +8,39 @@ import (
 )
 
 // Forget erases what a user sent until at. The text is overwritten in the file, and cut out of the log beside it unless
-// a reader is still at it.
+// a reader is still at it. From its first transaction on nothing comes back; where it fails, ask again for the rest.
 func (s *Store) Forget(ctx context.Context, user string, at time.Time) (turns int, err error) {
-	err = s.transact(ctx, func(w *writing) error {
-		o, err := w.ownerOf(user)
+	for {
+		erased := 0
+		err := s.transact(ctx, func(w *writing) (err error) {
+			erased, err = w.forget(user, micros(graph.Instant(at)))
+			return err
+		})
 		if err != nil {
-			return err
+			return turns, s.explain("forget", err)
 		}
-		until := micros(graph.Instant(at))
-		if o.forgotten != nil {
-			until = max(until, *o.forgotten)
+		if turns += erased; erased < graph.MaxErased {
+			break
 		}
-		if _, err := w.tx.ExecContext(ctx, `UPDATE owner SET forgotten = ? WHERE id = ?`, until, o.id); err != nil {
-			return err
-		}
-		turns, err = w.removeUntil(o, until)
-		return err
-	})
-	if err != nil {
-		return 0, s.explain("forget", err)
 	}
 	_, err = s.write.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	return turns, s.explain("forget: cut the log", err)
+	return turns, s.explain("forget", err)
 }
 
-func (w *writing) removeUntil(o *owner, until int64) (int, error) {
-	rows, err := w.tx.QueryContext(w.ctx, `SELECT id, terms, length FROM turn WHERE owner = ? AND sent <= ? ORDER BY id`, o.id, until)
+// forget erases some of the turns that were sent until then.
+func (w *writing) forget(user string, until int64) (int, error) {
+	o, err := w.ownerOf(user)
+	if err != nil {
+		return 0, err
+	}
+	if o.forgotten != nil {
+		until = max(until, *o.forgotten)
+	}
+	if _, err := w.tx.ExecContext(w.ctx, `UPDATE owner SET forgotten = ? WHERE id = ?`, until, o.id); err != nil {
+		return 0, err
+	}
+	rows, err := w.tx.QueryContext(w.ctx, `SELECT id, terms, length FROM turn WHERE owner = ? AND sent <= ? ORDER BY id LIMIT ?`,
+		o.id, until, graph.MaxErased)
 	if err != nil {
 		return 0, err
 	}

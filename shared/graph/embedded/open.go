@@ -50,7 +50,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context) (err error) {
-	if s.write, err = connect(s.path, 1, "_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=secure_delete(FAST)"); err != nil {
+	if s.write, err = connect(s.path, 1, "_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=secure_delete(1)"); err != nil {
 		return err
 	}
 	if err := s.migrate(ctx); err != nil {

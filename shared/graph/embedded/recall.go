@@ -25,7 +25,6 @@ func (s *Store) Recall(ctx context.Context, q graph.Query) ([]graph.Item, error)
 	if err != nil {
 		return nil, s.explain("recall", err)
 	}
-	q.Limit = min(max(q.Limit, 0), graph.MaxItems)
 	return graph.Rank(q, corpus), nil
 }
 

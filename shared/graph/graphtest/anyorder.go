@@ -24,45 +24,57 @@ type call struct {
 
 func testAnyOrder(m *memory) {
 	rapid.Check(m.T, func(t *rapid.T) {
-		calls := rapid.SliceOfN(rapid.Custom(drawCall), 1, 12).Draw(t, "calls")
+		turns := rapid.SliceOfN(rapid.Custom(drawTurn), 1, 6).Draw(t, "turns")
+		calls := rapid.SliceOfN(rapid.Custom(drawCall(turns)), 1, 12).Draw(t, "calls")
 		again := rapid.SliceOfN(rapid.SampledFrom(calls), 0, 4).Draw(t, "again")
 		shuffled := rapid.Permutation(slices.Concat(calls, again)).Draw(t, "shuffled")
 		sizes := rapid.SliceOfN(rapid.IntRange(1, 5), len(shuffled), len(shuffled)).Draw(t, "batches")
-		one := make([]int, len(calls))
-		for i := range one {
-			one[i] = 1
-		}
-		plain, other := m.apply(calls, one), m.apply(shuffled, sizes)
+		plain, other := m.apply(calls, slices.Repeat([]int{1}, len(calls))), m.apply(shuffled, sizes)
 		if plain != other {
 			t.Fatalf("one by one:\n%s\nshuffled, in batches of %v:\n%s", plain, sizes, other)
 		}
 	})
 }
 
-func drawCall(t *rapid.T) call {
-	minute := rapid.IntRange(0, 6)
-	c := call{user: rapid.IntRange(0, 1).Draw(t, "user")}
-	if rapid.IntRange(0, 7).Draw(t, "kind") == 0 {
-		c.at = noon.Add(time.Duration(minute.Draw(t, "forgotten at")) * time.Minute)
+func minutes(t *rapid.T, what string) time.Time {
+	return noon.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, what)) * time.Minute)
+}
+
+// drawCall draws a Forget or a Write of one of the turns, which so is sent more than once.
+func drawCall(turns []graph.Write) func(t *rapid.T) call {
+	return func(t *rapid.T) call {
+		c := call{user: rapid.IntRange(0, 1).Draw(t, "user")}
+		if rapid.IntRange(0, 5).Draw(t, "kind") == 0 {
+			c.at = minutes(t, "forgotten at")
+			return c
+		}
+		c.write = rapid.SampledFrom(turns).Draw(t, "turn")
+		c.write.SentAt = minutes(t, "sent at")
 		return c
 	}
-	cities := rapid.SampledFrom([]string{"Loja", "Quito", "Cuenca"})
-	fact := rapid.Custom(func(t *rapid.T) graph.Fact {
-		city := cities.Draw(t, "city")
-		f := rapid.SampledFrom([]graph.Fact{lives(city), lives(city), leaves(city), leaves(""), likes(city)}).Draw(t, "fact")
-		if rapid.Bool().Draw(t, "dated") {
-			f.ValidFrom = noon.Add(time.Duration(minute.Draw(t, "since")) * time.Minute)
-		}
-		return f
-	})
+}
+
+var cities = rapid.SampledFrom([]string{"Loja", "Quito", "Cuenca"})
+
+// drawTurn draws a turn of nobody yet, some of which share an id.
+func drawTurn(t *rapid.T) graph.Write {
 	text := fmt.Sprintf("%s and %s", cities.Draw(t, "said"), cities.Draw(t, "said"))
-	c.write = said("", fmt.Sprint("t", rapid.IntRange(1, 6).Draw(t, "id")), minute.Draw(t, "said at"), text, rapid.SliceOfN(fact, 0, 3).Draw(t, "facts")...)
-	c.write.SentAt = noon.Add(time.Duration(minute.Draw(t, "sent at")) * time.Minute)
-	c.write.Turn.SessionID = fmt.Sprint("s", rapid.IntRange(1, 2).Draw(t, "session"))
+	w := said("", fmt.Sprint("t", rapid.IntRange(1, 5).Draw(t, "id")), rapid.IntRange(0, 6).Draw(t, "said at"), text,
+		rapid.SliceOfN(rapid.Custom(drawFact), 0, 3).Draw(t, "facts")...)
+	w.Turn.SessionID = fmt.Sprint("s", rapid.IntRange(1, 2).Draw(t, "session"))
 	for range rapid.IntRange(0, 2).Draw(t, "mentions") {
-		c.write.Mentions = append(c.write.Mentions, graph.Entity{Name: cities.Draw(t, "mention"), Kind: graph.Place})
+		w.Mentions = append(w.Mentions, graph.Entity{Name: cities.Draw(t, "mention"), Kind: graph.Place})
 	}
-	return c
+	return w
+}
+
+func drawFact(t *rapid.T) graph.Fact {
+	city := cities.Draw(t, "city")
+	f := rapid.SampledFrom([]graph.Fact{lives(city), lives(city), leaves(city), leaves(""), likes(city)}).Draw(t, "fact")
+	if rapid.Bool().Draw(t, "dated") {
+		f.ValidFrom = minutes(t, "since")
+	}
+	return f
 }
 
 // apply makes the calls for users of their own, adjacent writes in batches of those sizes, and shows what is left.

@@ -33,6 +33,12 @@ var facts = []promise{
 		m.write(m.said("t1", 0, "I live in Loja", lives("Loja")))
 		m.mustMove("Loja", "Quito")
 	}},
+	{"an older fact said later does not end a newer one", func(m *memory) {
+		old := lives("Loja")
+		old.ValidFrom = noon.AddDate(-3, 0, 0)
+		m.write(m.said("t1", 0, "I live in Quito", lives("Quito")), m.said("t2", 5, "I moved to Loja three years ago", old))
+		m.mustMove("Loja", "Quito")
+	}},
 	{"the later words of one turn end the earlier ones", func(m *memory) {
 		m.write(m.said("t1", 0, "I lived in Loja, now I live in Quito", lives("Loja"), lives("Quito")))
 		m.mustBe("holding", m.holding(), []string{"Quito"})

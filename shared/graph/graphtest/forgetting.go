@@ -1,6 +1,7 @@
 package graphtest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/aguante-chat/aguante/shared/graph"
@@ -50,6 +51,15 @@ var forgetting = []promise{
 		m.mustBe("before", m.holding(), []string{"Quito"})
 		m.forget(noon.Add(5 * time.Minute))
 		m.mustBe("after", m.holding(), []string{"Loja"})
+	}},
+	{"a long memory is forgotten whole", func(m *memory) {
+		writes := make([]graph.Write, 2*graph.MaxErased+1)
+		for i := range writes {
+			writes[i] = m.said(fmt.Sprint("t", i), i, "coffee")
+		}
+		m.write(writes...)
+		m.mustBe("turns forgotten", m.forget(noon.AddDate(1, 0, 0)), len(writes))
+		m.mustBeEmpty()
 	}},
 	{"other users keep their memory", func(m *memory) {
 		other := &memory{m.T, m.store, newUser()}

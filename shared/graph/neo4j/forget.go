@@ -7,33 +7,45 @@ import (
 	"github.com/aguante-chat/aguante/shared/graph"
 )
 
-// Forget erases what a user sent until at.
+// Forget erases what a user sent until at. From its first transaction on nothing comes back; where it fails, ask again for
+// the rest.
 func (s *Store) Forget(ctx context.Context, user string, at time.Time) (turns int, err error) {
-	err = s.transact(ctx, "forget", []string{user}, func(w *writing) error {
-		owner, until := graph.OwnerKey(user), graph.Instant(at)
-		if u := w.users[owner]; u.forgot(until) {
-			until = *u.forgotten
-		}
-		records, err := w.run(`
-			MATCH (u:User {key: $owner})
-			SET u.forgotten = $until
-			WITH u
-			MATCH (t:Turn {owner: $owner}) WHERE t.id IS NOT NULL AND t.sent <= $until
-			RETURN t.id`, map[string]any{"owner": owner, "until": until})
-		if err != nil {
+	for {
+		erased := 0
+		err := s.transact(ctx, "forget", []string{user}, func(w *writing) (err error) {
+			erased, err = w.forget(user, graph.Instant(at))
 			return err
+		})
+		if err != nil {
+			return turns, err
 		}
-		gone := make([]turnKey, len(records))
-		for i, r := range records {
-			gone[i] = turnKey{owner, r.Values[0].(string)}
+		if turns += erased; erased < graph.MaxErased {
+			break
 		}
-		turns = len(gone)
-		return w.erase(gone)
-	})
+	}
+	return turns, nil
+}
+
+// forget erases some of the turns that were sent until then.
+func (w *writing) forget(user string, until time.Time) (int, error) {
+	owner := graph.OwnerKey(user)
+	if u := w.users[owner]; u.forgot(until) {
+		until = *u.forgotten
+	}
+	records, err := w.run(`
+		MATCH (u:User {key: $owner})
+		SET u.forgotten = $until
+		WITH u
+		MATCH (t:Turn {owner: $owner}) WHERE t.id IS NOT NULL AND t.sent <= $until
+		RETURN t.id LIMIT $most`, map[string]any{"owner": owner, "until": until, "most": graph.MaxErased})
 	if err != nil {
 		return 0, err
 	}
-	return turns, nil
+	gone := make([]turnKey, len(records))
+	for i, r := range records {
+		gone[i] = turnKey{owner, r.Values[0].(string)}
+	}
+	return len(gone), w.erase(gone)
 }
 
 // erase removes turns, what was drawn from them, and the entities that nothing else speaks of.

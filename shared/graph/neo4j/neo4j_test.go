@@ -1,6 +1,7 @@
 package neo4j_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -11,7 +12,13 @@ import (
 	"github.com/aguante-chat/aguante/shared/graph/neo4j"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("rapid.checks", "20"); err != nil { // each is some thirty calls of a server
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestStore(t *testing.T) {
 	graphtest.Run(t, func(t *testing.T) graph.Store { return open(t) })
@@ -35,3 +42,7 @@ func open(t testing.TB) *neo4j.Store {
 	})
 	return s
 }
+
+func BenchmarkWrite(b *testing.B) { graphtest.BenchmarkWrite(b, open(b)) }
+
+func BenchmarkRecall(b *testing.B) { graphtest.BenchmarkRecall(b, open(b)) }

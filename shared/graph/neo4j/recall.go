@@ -18,7 +18,6 @@ func (s *Store) Recall(ctx context.Context, q graph.Query) ([]graph.Item, error)
 	if err != nil {
 		return nil, err
 	}
-	q.Limit = min(max(q.Limit, 0), graph.MaxItems)
 	return graph.Rank(q, corpus), nil
 }
 
