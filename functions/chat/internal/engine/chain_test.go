@@ -183,9 +183,11 @@ var faults = map[string]struct {
 	stream bool // only a fault of streams
 	reason string
 }{
-	"500":             {func(_ *scripted, w http.ResponseWriter, r *http.Request) { status(500)(w, r) }, false, "error"},
-	"401":             {func(_ *scripted, w http.ResponseWriter, r *http.Request) { status(401)(w, r) }, false, "error"},
-	"redirect":        {func(_ *scripted, w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, false, "error"},
+	"500": {func(_ *scripted, w http.ResponseWriter, r *http.Request) { status(500)(w, r) }, false, "error"},
+	"401": {func(_ *scripted, w http.ResponseWriter, r *http.Request) { status(401)(w, r) }, false, "error"},
+	"redirect": {func(_ *scripted, w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	}, false, "error"},
 	"reset":           {func(*scripted, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, "error"},
 	"silence":         {func(s *scripted, _ http.ResponseWriter, r *http.Request) { s.hang(r) }, false, "timeout"},
 	"no JSON":         {func(_ *scripted, w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }, false, "error"},
@@ -304,7 +306,7 @@ func TestAsksTheEngineThatIsNamedFirst(t *testing.T) {
 
 func TestARejectedRequestIsTheCallersToChange(t *testing.T) {
 	s := newScripted(t, func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, `{"error":{"message":"too long","type":"invalid_request_error","code":"context_length_exceeded"}}`, 400)
+		http.Error(w, `{"error":{"message":"too long","type":"invalid_request_error","code":"context_length_exceeded"}}`, http.StatusBadRequest)
 	})
 	c := open(t, entry("first", s.URL, "    retries: 3", "    breaker: {failures: 1}"))
 	for range 3 {

@@ -168,9 +168,9 @@ func capital(s string) string {
 func inside(s string) string {
 	first := tokenRE.FindString(s)
 	w := lower(first)
-	if w == "i" || strings.HasPrefix(w, "i'") || !(opens[w] || adverbs[w] || strings.HasSuffix(w, "ing") || strings.HasSuffix(w, "ly")) {
-		return s
+	if common := opens[w] || adverbs[w] || strings.HasSuffix(w, "ing") || strings.HasSuffix(w, "ly"); common && w != "i" {
+		r, size := utf8.DecodeRuneInString(s)
+		return string(unicode.ToLower(r)) + s[size:]
 	}
-	r, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToLower(r)) + s[size:]
+	return s
 }

@@ -55,7 +55,7 @@ func LaunchCluster() (*Server, error) {
 }
 
 func launch(args ...string) (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func launch(args ...string) (*Server, error) {
 
 // Restart starts it, empty, where it was before.
 func (s *Server) Restart() error {
-	s.process = exec.Command("redis-server", s.args...)
+	s.process = exec.CommandContext(context.Background(), "redis-server", s.args...)
 	s.process.Dir = s.folder
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.process.Start(); err != nil {
@@ -86,7 +86,7 @@ func (s *Server) Restart() error {
 // until waits for a condition, for ten seconds at most.
 func (s *Server) until(met func(context.Context, *redis.Client) bool) error {
 	client := redis.NewClient(&redis.Options{Addr: s.Address, DisableIdentity: true})
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	for !met(ctx, client) {
@@ -122,7 +122,7 @@ func (s *Server) signal(sig os.Signal) { _ = s.process.Process.Signal(sig) } // 
 // URL is the server that AGUANTE_TEST_REDIS_URL names, emptied, or else one of the test's own.
 func URL(t testing.TB) string {
 	t.Helper()
-	url := os.Getenv("AGUANTE_TEST_REDIS_URL")
+	url := os.Getenv("AGUANTE_TEST_REDIS_URL") //nolint:forbidigo // tests read their own
 	if url == "" {
 		return Start(t).URL()
 	}
@@ -131,7 +131,7 @@ func URL(t testing.TB) string {
 		t.Fatal("AGUANTE_TEST_REDIS_URL is no Redis address")
 	}
 	client := redis.NewClient(o)
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	if err := client.FlushDB(context.Background()).Err(); err != nil {
 		t.Fatal(err)
 	}
