@@ -1,0 +1,67 @@
+// Command aguante is the operator's command: up runs everything on one machine, chat talks to it from a terminal.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"os/user"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/aguante-chat/aguante/cmd/aguante/internal/terminal"
+	"github.com/aguante-chat/aguante/cmd/aguante/internal/up"
+)
+
+type commands struct {
+	Up      upCommand        `cmd:"" help:"Run chat, memory, traces and their broker on this machine."`
+	Chat    chatCommand      `cmd:"" help:"Talk to a running chat from this terminal."`
+	Version kong.VersionFlag `help:"Say which version this is."`
+}
+
+type upCommand struct{ up.Options }
+
+// Run is called by kong. A second signal ends the process at once.
+func (c *upCommand) Run(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return up.Run(ctx, c.Options, os.Stdout)
+}
+
+type chatCommand struct{ terminal.Options }
+
+// Run is called by kong.
+func (c *chatCommand) Run(ctx context.Context) error {
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+	return terminal.Run(ctx, c.Options, os.Stdin, os.Stdout, interrupts)
+}
+
+func main() {
+	var c commands
+	command := kong.Parse(&c, kong.Name("aguante"), kong.Description("A chat that remembers, and stays up."),
+		kong.BindTo(context.Background(), (*context.Context)(nil)), kong.Vars{"version": version(), "user": userName()})
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "aguante:", err)
+		os.Exit(1)
+	}
+}
+
+func userName() string {
+	if me, err := user.Current(); err == nil {
+		return me.Username
+	}
+	return "me"
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
+}
