@@ -32,7 +32,7 @@ func BenchmarkRecall(b *testing.B, store graph.Store) {
 	for b.Loop() {
 		words := strings.Fields(writes[rand.IntN(len(writes))].Turn.Messages[0].Content)
 		began := time.Now()
-		items, err := store.Recall(b.Context(), graph.Query{User: writes[0].Turn.User, Text: strings.Join(words[:6], " "), Limit: 10})
+		items, err := store.Recall(b.Context(), graph.Query{User: writes[0].Turn.User, Text: strings.Join(words[:5], " "), Limit: 10})
 		if err != nil || len(items) == 0 {
 			b.Fatal(items, err)
 		}
@@ -52,14 +52,14 @@ func fill(b *testing.B, store graph.Store, writes []graph.Write) {
 	}
 }
 
-// speech is sessions of twenty turns, of words as often as in English: the most usual of ten thousand is in every
-// second turn.
+// speech is sessions of twenty turns, of words so often that a question of five shares one with every sixth turn, as in
+// real conversations.
 func speech(user string, turns int) []graph.Write {
 	source := rand.New(rand.NewPCG(1, 2))
-	vocabulary := rand.NewZipf(source, 1.1, 20, 10_000)
+	vocabulary := rand.NewZipf(source, 1.1, 8, 10_000)
 	writes := make([]graph.Write, turns)
 	for i := range writes {
-		words := make([]string, 14)
+		words := make([]string, 12)
 		for j := range words {
 			words[j] = fmt.Sprint("w", vocabulary.Uint64())
 		}
