@@ -118,7 +118,11 @@ func transact[T any](ctx context.Context, s *Store, doing string, execute execut
 // explain wraps err with what was being done, and with the context's own error where that has ended: the driver's words
 // for it do not say so.
 func explain(ctx context.Context, doing string, err error) error {
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+	ended := ctx.Err()
+	if deadline, is := ctx.Deadline(); is && ended == nil && !time.Now().Before(deadline) {
+		ended = context.DeadlineExceeded // the connection's own timer was first
+	}
+	if ended != nil && !errors.Is(err, ended) {
 		return fmt.Errorf("neo4j: %s: %w: %w", doing, ended, err)
 	}
 	return fmt.Errorf("neo4j: %s: %w", doing, err)
