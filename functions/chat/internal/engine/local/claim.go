@@ -67,7 +67,7 @@ func claims(r engine.Request, asker string) []claim {
 	seen := map[string]bool{}
 	add := func(text, speaker string, at time.Time, rank float64) {
 		for _, s := range sentences(text) {
-			for _, clause := range clauses(s) {
+			for _, clause := range clauses(plain(s)) {
 				clause = strings.TrimSpace(plain(clause))
 				key := lower(strings.TrimRight(clause, ".!, "))
 				if kindOf(clause) == statement && !seen[key] {
@@ -106,7 +106,7 @@ func other(speaker, asker, user string) string {
 type aliases map[string]map[string]bool
 
 var aliasREs = []*regexp.Regexp{
-	regexp.MustCompile(`(?:\b[Mm]y|\b[Oo]ur) (?:\p{Ll}+ ){0,2}?(\p{Ll}+),? (\p{Lu}[\p{L}\p{M}'-]+)`),
+	regexp.MustCompile(`(?:\b[Mm]y|\b[Oo]ur|\btwo|\bthree|\bfour|\b\d) (?:\p{Ll}+ ){0,2}?(\p{Ll}+),? (\p{Lu}[\p{L}\p{M}'-]+)(?:,? and (\p{Lu}[\p{L}\p{M}'-]+))?`),
 	regexp.MustCompile(`(?:\b[Mm]y|\b[Oo]ur) (?:\p{Ll}+ ){0,2}?(\p{Ll}+)(?:['’]s name)?(?:['’]s| is| was| are)(?: called| named)? (\p{Lu}[\p{L}\p{M}'-]+)`),
 	regexp.MustCompile(`\b(?:an?|the|my|our) (\p{Ll}+),? (?:called|named|whose name is) (\p{Lu}[\p{L}\p{M}'-]+)`),
 }
@@ -121,7 +121,9 @@ func aliasesOf(all []claim, recalled []engine.Recalled) aliases {
 		}
 		for _, re := range aliasREs {
 			for _, m := range re.FindAllStringSubmatch(c.text, -1) {
-				a.add(m[1], m[2])
+				for _, name := range m[2:] {
+					a.add(m[1], name)
+				}
 			}
 		}
 		for _, m := range aliasBackRE.FindAllStringSubmatch(c.text, -1) {
@@ -152,7 +154,7 @@ func (a aliases) add(noun, name string) {
 // meets tells whether c is about term: it is in it, or a name of it is, or it is what the name term is called, if
 // there is one such only.
 func (a aliases) meets(c claim, term string) bool {
-	if c.terms[term] || c.speaker != "" && termOf(c.speaker) == term {
+	if c.has(term) || c.speaker != "" && termOf(c.speaker) == term {
 		return true
 	}
 	for name := range a[term] {
@@ -173,6 +175,20 @@ func (a aliases) knows(terms []string, all []claim) bool {
 	return slices.ContainsFunc(all, func(c claim) bool {
 		return slices.ContainsFunc(terms, func(term string) bool { return a.meets(c, term) })
 	})
+}
+
+// has tells whether term is in c, or a word that differs in its last letters only: "baker" and "bakery".
+func (c claim) has(term string) bool {
+	if c.terms[term] {
+		return true
+	}
+	for t := range c.terms {
+		short, long := min(len(t), len(term)), max(len(t), len(term))
+		if short >= 5 && long-short <= 2 && t[:short] == term[:short] {
+			return true
+		}
+	}
+	return false
 }
 
 // named tells whether c says a name of one of terms.

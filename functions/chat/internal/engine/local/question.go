@@ -39,13 +39,16 @@ func read(q string) wanted {
 		case concepts[bare] != "" && !soft(words, word):
 			w.concepts = append(w.concepts, concepts[bare])
 			owned = false
-		case term == "" || asking[bare]:
+		case term == "" || asking[bare] || adverbs[bare]:
 			owned = false
 		case owned || !word.first && isName(tokens[word.at]):
 			w.about = append(w.about, term)
 		default:
 			w.content = append(w.content, term)
 		}
+	}
+	if whoAmIRE.MatchString(q) {
+		w.concepts = []string{concepts["name"]}
 	}
 	if doingRE.MatchString(q) {
 		w.concepts = []string{concepts["work"]}
@@ -58,6 +61,7 @@ func soft(words []word, w word) bool { return w.text == "like" && w.last && word
 
 var (
 	manyRE      = regexp.MustCompile(`(?i)\b(tell me about|know about|remember about|remind me (of|about)|what (do|does|did|have|has) |what else|which|everything|do you remember)`)
+	whoAmIRE    = regexp.MustCompile(`(?i)^who am i\b`)
 	doingRE     = regexp.MustCompile(`(?i)\bwhat (do|does) .*\bdo( for (a living|work))?\??$`)
 	possessives = set("my our his her their")
 	first       = set("i i'm i've i'd me we we're we've my mine our myself")
@@ -83,11 +87,14 @@ func topicOf(q string) string {
 var (
 	namesRE = regexp.MustCompile(`[\p{L},] (\p{Lu}[\p{L}\p{M}\p{N}]+(?: \p{Lu}[\p{L}\p{M}\p{N}]+)*)`)
 	ownRE   = regexp.MustCompile(`(?i)\b(my|our) (?:favou?rite )?\p{L}+`)
-	nounRE  = regexp.MustCompile(`(?i)\b((?:the|a|an) [\p{L} ]{2,40}?)(?:$|\?| (?:is|was|are|were|of|in|on|at|for|do|did|does)\b)`)
+	nounRE  = regexp.MustCompile(`(?i)\b((?:the|a|an) [\p{L} ]{2,40}?)(?:$|\?| (?:is|was|are|were|of|in|on|at|for|do|did|does|like|today|now)\b)`)
 )
 
 // termOf gives the index term of a word, as the graph has it; empty for a word without meaning of its own.
 func termOf(word string) string {
+	if len(word) > 4 {
+		word = strings.Replace(word, "our", "or", 1) // colour and color
+	}
 	if terms := graph.Analyze(word); len(terms) > 0 {
 		return terms[0]
 	}
