@@ -15,6 +15,7 @@ type claim struct {
 	speaker  string    // empty: the user
 	at       time.Time // zero: in this session
 	rank     float64   // how well it was recalled, 0 to 1
+	place    int       // among all claims: this session's first, the latest before the others
 	terms    map[string]bool
 	concepts map[string]bool
 	names    []string // terms that are written as names
@@ -72,7 +73,9 @@ func claims(r engine.Request, asker string) []claim {
 				key := lower(strings.TrimRight(clause, ".!, "))
 				if kindOf(clause) == statement && !seen[key] {
 					seen[key] = true
-					all = append(all, newClaim(clause, speaker, at, rank))
+					c := newClaim(clause, speaker, at, rank)
+					c.place = len(all)
+					all = append(all, c)
 				}
 			}
 		}

@@ -29,10 +29,11 @@ func (c claim) tier() int { return int(4 * c.score) }
 
 // later compares when claims were made; those of this session may have no time, and are the latest.
 func (c claim) later(o claim) int {
+	at := c.at.Compare(o.at)
 	if c.at.IsZero() || o.at.IsZero() {
-		return less(!c.at.IsZero(), !o.at.IsZero()) * -1
+		at = less(o.at.IsZero(), c.at.IsZero())
 	}
-	return c.at.Compare(o.at)
+	return cmp.Or(at, cmp.Compare(o.place, c.place))
 }
 
 func less(a, b bool) int {

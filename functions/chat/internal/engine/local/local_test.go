@@ -188,6 +188,20 @@ func TestPrefersTheNewerOfTwoThatAnswerAlike(t *testing.T) {
 	}
 }
 
+func TestTheLastWordInASessionCounts(t *testing.T) {
+	r := engine.Request{User: "ana", Now: now, Messages: []engine.Message{
+		{Role: engine.User, Content: "I live in Quito."},
+		{Role: engine.Assistant, Content: "Noted."},
+		{Role: engine.User, Content: "Actually, we moved to Guayaquil last week, so my address changed."},
+		{Role: engine.Assistant, Content: "Noted."},
+		{Role: engine.User, Content: "Where do I live?"},
+	}}
+	a, _ := Engine{}.Answer(context.Background(), r, nil)
+	if want := "You told me that you moved to Guayaquil last week, so your address changed."; a.Text != want {
+		t.Errorf("got %q, want %q", a.Text, want)
+	}
+}
+
 func TestUsesThisSessionBeforeItIsInTheGraph(t *testing.T) {
 	r := engine.Request{
 		User: "ana", Now: now,
