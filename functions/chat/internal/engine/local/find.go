@@ -31,7 +31,7 @@ func (c claim) tier() int { return int(4 * c.score) }
 func (c claim) later(o claim) int {
 	at := c.at.Compare(o.at)
 	if c.at.IsZero() || o.at.IsZero() {
-		at = less(o.at.IsZero(), c.at.IsZero())
+		at = less(c.at.IsZero(), o.at.IsZero())
 	}
 	return cmp.Or(at, cmp.Compare(o.place, c.place))
 }

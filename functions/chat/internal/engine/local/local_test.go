@@ -195,7 +195,7 @@ func TestTheLastWordInASessionCounts(t *testing.T) {
 		{Role: engine.User, Content: "Actually, we moved to Guayaquil last week, so my address changed."},
 		{Role: engine.Assistant, Content: "Noted."},
 		{Role: engine.User, Content: "Where do I live?"},
-	}}
+	}, Recalled: []engine.Recalled{{Text: "I live in Loja.", At: day(6, 20), Role: engine.User, Score: 1}}}
 	a, _ := Engine{}.Answer(context.Background(), r, nil)
 	if want := "You told me that you moved to Guayaquil last week, so your address changed."; a.Text != want {
 		t.Errorf("got %q, want %q", a.Text, want)
