@@ -65,6 +65,7 @@ func NewEntry(w Write) (Entry, error) {
 	}
 	e.Order, e.Terms = strings.ToValidUTF8(OrderKey(e.Turn), "\uFFFD"), IndexTerms(e.Turn)
 	e.Length = len(strings.Fields(e.Terms))
+	e.Order = OrderKey(e.Turn)
 	if err := e.setMentions(w.Mentions); err != nil {
 		return Entry{}, err
 	}
@@ -78,6 +79,19 @@ func NewEntry(w Write) (Entry, error) {
 // keep of a turn id is so the same whatever came first.
 func (e *Entry) Supersedes(sent time.Time, digest string) bool {
 	return e.SentAt.After(sent) || e.SentAt.Equal(sent) && e.Digest > digest
+}
+
+// indexTerms are the turn's own, and the relations of its facts: "I moved to Quito" is asked for by "Where do I live?".
+func indexTerms(t Turn, facts []Statement) string {
+	terms := strings.Fields(IndexTerms(t))
+	for _, f := range facts {
+		for _, term := range Analyze(strings.ReplaceAll(f.Relation, "_", " ")) {
+			if !slices.Contains(terms, term) {
+				terms = append(terms, term)
+			}
+		}
+	}
+	return strings.Join(terms, " ")
 }
 
 func (e *Entry) checkTurn() error {

@@ -23,7 +23,7 @@ var binary string
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "aguante-integration-")
 	if err == nil {
-		binary, err = stack.Build(context.Background(), dir)
+		binary, err = stack.Build(context.Background(), dir, "-race")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -19,10 +19,11 @@ type Up struct {
 	Chat, Materialize, Trace, Broker, Ops string // base URLs
 }
 
-// Build compiles the operator's command with the race detector into dir and returns its path.
-func Build(ctx context.Context, dir string) (string, error) {
+// Build compiles the operator's command into dir, with more flags for go build such as -race, and returns its path.
+func Build(ctx context.Context, dir string, flags ...string) (string, error) {
 	binary := filepath.Join(dir, "aguante")
-	build := exec.CommandContext(ctx, "go", "build", "-race", "-o", binary, "github.com/aguante-chat/aguante/cmd/aguante")
+	arguments := append(append([]string{"build"}, flags...), "-o", binary, "github.com/aguante-chat/aguante/cmd/aguante")
+	build := exec.CommandContext(ctx, "go", arguments...)
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("stack: build aguante: %w: %s", err, output)
 	}
