@@ -9,7 +9,7 @@ most other some such no nor not only own same too very can will just do does did
 weren won wouldn couldn shouldn hasn haven hadn would could should shall may might must is am are was were be been being
 have has had having i me my mine myself we us our ours ourselves you your yours yourself he him his himself she her hers
 herself it its itself they them their theirs themselves what which who whom whose when where why how s t ll ve re d m o y
-hey hi hello wow yeah yes yep ok okay oh thanks thank please really also get got like
+hey hi hello wow yeah yes yep ok okay oh thanks thank please really also get got
 el la los las un una unos unas y e o u de del al en con por para que se su sus lo le les mi mis tu tus es son era fue no si
 como mas pero cuando donde quien cual muy ya esta este esto`)
 
@@ -22,7 +22,7 @@ meant:mean met:meet paid:pay ran:run rode:ride ridden:ride said:say sang:sing su
 shown:show slept:sleep sold:sell sought:seek spent:spend spoke:speak spoken:speak stood:stand swam:swim swum:swim taken:take
 took:take taught:teach thought:think threw:throw thrown:throw told:tell understood:understand woke:wake won:win wore:wear
 worn:wear wrote:write written:write children:child kids:child kid:child men:man women:woman people:person feet:foot
-teeth:tooth mice:mouse wives:wife lives:live mom:mother mum:mother moms:mother dad:father dads:father grandma:grandmother
+teeth:tooth mice:mouse wives:wife mom:mother mum:mother moms:mother dad:father dads:father grandma:grandmother
 grandpa:grandfather bike:bicycle bikes:bicycle photo:picture photos:picture pic:picture pics:picture tv:television
 adoption:adopt adoptive:adopt painting:paint painter:paint paintings:paint`)
 
