@@ -26,7 +26,7 @@ type Entry struct {
 	At         time.Time // of Turn
 	SentAt     time.Time
 	Order      string  // OrderKey of Turn
-	Terms      string  // IndexTerms of Turn
+	Terms      string  // IndexTerms of Turn, and the relations of its facts
 	Length     int     // how many Terms
 	Lead       Message // what the turn is recalled as: its user's first message, else the first
 	Messages   string  // of Turn, as JSON
@@ -63,15 +63,14 @@ func NewEntry(w Write) (Entry, error) {
 	if err := e.setMessages(); err != nil {
 		return Entry{}, err
 	}
-	e.Order, e.Terms = strings.ToValidUTF8(OrderKey(e.Turn), "\uFFFD"), IndexTerms(e.Turn)
-	e.Length = len(strings.Fields(e.Terms))
-	e.Order = OrderKey(e.Turn)
+	e.Order = strings.ToValidUTF8(OrderKey(e.Turn), "\uFFFD")
 	if err := e.setMentions(w.Mentions); err != nil {
 		return Entry{}, err
 	}
 	if err := e.setStatements(w.Facts); err != nil {
 		return Entry{}, err
 	}
+	e.setTerms()
 	return e, e.setDigest()
 }
 
@@ -79,19 +78,6 @@ func NewEntry(w Write) (Entry, error) {
 // keep of a turn id is so the same whatever came first.
 func (e *Entry) Supersedes(sent time.Time, digest string) bool {
 	return e.SentAt.After(sent) || e.SentAt.Equal(sent) && e.Digest > digest
-}
-
-// indexTerms are the turn's own, and the relations of its facts: "I moved to Quito" is asked for by "Where do I live?".
-func indexTerms(t Turn, facts []Statement) string {
-	terms := strings.Fields(IndexTerms(t))
-	for _, f := range facts {
-		for _, term := range Analyze(strings.ReplaceAll(f.Relation, "_", " ")) {
-			if !slices.Contains(terms, term) {
-				terms = append(terms, term)
-			}
-		}
-	}
-	return strings.Join(terms, " ")
 }
 
 func (e *Entry) checkTurn() error {
@@ -188,6 +174,19 @@ func checkName(field, value string) error {
 		return invalid("%s is longer than %d bytes", field, MaxName)
 	}
 	return nil
+}
+
+// setTerms takes the turn's own and the relations of its facts: "I moved to Quito" is asked for by "Where do I live?".
+func (e *Entry) setTerms() {
+	terms := strings.Fields(IndexTerms(e.Turn))
+	for _, s := range e.Statements {
+		for _, term := range Analyze(strings.ReplaceAll(s.Relation, "_", " ")) {
+			if !slices.Contains(terms, term) {
+				terms = append(terms, term)
+			}
+		}
+	}
+	e.Terms, e.Length = strings.Join(terms, " "), len(terms)
 }
 
 func (e *Entry) setDigest() error {

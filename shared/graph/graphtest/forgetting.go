@@ -2,6 +2,7 @@ package graphtest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aguante-chat/aguante/shared/graph"
@@ -13,6 +14,15 @@ var forgetting = []promise{
 		m.mustBe("turns forgotten", m.forget(noon.Add(time.Hour)), 2)
 		m.mustBeEmpty()
 		m.mustBe("again", m.forget(noon.Add(time.Hour)), 0)
+		if d, ok := m.store.(Dumper); ok {
+			lines, err := d.Dump(m.Context(), m.user)
+			m.must(err)
+			for _, trace := range []string{m.user, "uenca", "offee"} {
+				if left := strings.Join(lines, "\n"); strings.Contains(left, trace) {
+					m.Errorf("%q is left:\n%s", trace, left)
+				}
+			}
+		}
 	}},
 	{"who was never known can be forgotten", func(m *memory) {
 		m.mustBe("turns forgotten", m.forget(noon), 0)

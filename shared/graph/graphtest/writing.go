@@ -1,6 +1,8 @@
 package graphtest
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -66,6 +68,7 @@ var writing = []promise{
 		m.mustBe("said", m.session(m.user, w.Turn.SessionID, 1)[0].Messages[0].Content, "coffee \uFFFD with\x00milk")
 	}},
 	{"writers at the same time do not undo one another", testTogether},
+	{"nor do they wait for one another in a circle", testManyTogether},
 }
 
 func testInvalid(m *memory) {
@@ -123,6 +126,38 @@ func testTogether(m *memory) {
 	m.mustBe("facts", len(facts), len(cities))
 	for i := 1; i < len(facts); i++ {
 		m.mustBe(facts[i].Object+" held until", facts[i].ValidUntil, facts[i-1].ValidFrom)
+	}
+}
+
+// testManyTogether writes batches of the same users from several goroutines, each in an order of its own, and forgets some.
+func testManyTogether(m *memory) {
+	const users, writers, rounds = 6, 4, 8
+	all := make([]*memory, users)
+	for i := range all {
+		all[i] = &memory{m.T, m.store, newUser()}
+	}
+	var group sync.WaitGroup
+	for writer := range writers {
+		group.Go(func() {
+			for round := range rounds {
+				var batch []graph.Write
+				for _, i := range rand.Perm(users) {
+					id := fmt.Sprintf("%d of %d", round, writer)
+					batch = append(batch, all[i].said(id, 10+round, "I like coffee and tea", likes("coffee"), likes("tea"), lives(fmt.Sprint("city ", round))))
+				}
+				if _, err := m.store.Write(m.Context(), batch); err != nil {
+					m.Error(err)
+				}
+				if _, err := m.store.Forget(m.Context(), all[round%users].user, noon); err != nil {
+					m.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	for _, u := range all {
+		m.mustBe("turns", len(u.told(1000)), writers*rounds)
+		m.mustBe("holding", len(u.holding()), 3)
 	}
 }
 

@@ -116,8 +116,12 @@ func transact[T any](ctx context.Context, s *Store, doing string, execute execut
 }
 
 // explain wraps err with what was being done, and with the context's own error where that has ended: the driver's words
-// for it do not say so.
+// for it do not say so. That there was one attempt alone goes without saying.
 func explain(ctx context.Context, doing string, err error) error {
+	var limit *neo4j.TransactionExecutionLimit
+	if errors.As(err, &limit) && len(limit.Errors) > 0 {
+		err = limit.Errors[len(limit.Errors)-1]
+	}
 	ended := ctx.Err()
 	if deadline, is := ctx.Deadline(); is && ended == nil && !time.Now().Before(deadline) {
 		ended = context.DeadlineExceeded // the connection's own timer was first

@@ -2,6 +2,8 @@ package neo4j
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync/atomic"
 
 	"github.com/neo4j/neo4j-go-driver/v5/neo4j"
@@ -46,12 +48,12 @@ func (s schema) ensure(ctx context.Context, session neo4j.SessionWithContext) er
 		return err
 	}
 	for _, name := range missing {
-		if err := auto(ctx, session, definitions[name], nil, nil); err != nil {
+		if err := auto(ctx, session, definitions[name], nil); err != nil && !madeByAnother(err) {
 			return err
 		}
 	}
 	if len(missing) > 0 {
-		if err := auto(ctx, session, `CALL db.awaitIndexes()`, nil, nil); err != nil {
+		if err := auto(ctx, session, `CALL db.awaitIndexes()`, nil); err != nil {
 			return err
 		}
 	}
@@ -59,9 +61,15 @@ func (s schema) ensure(ctx context.Context, session neo4j.SessionWithContext) er
 	return nil
 }
 
+// madeByAnother tells whether IF NOT EXISTS looked just before another process made it.
+func madeByAnother(err error) bool {
+	var e *neo4j.Neo4jError
+	return errors.As(err, &e) && strings.HasPrefix(e.Code, "Neo.ClientError.Schema.") && strings.HasSuffix(e.Code, "AlreadyExists")
+}
+
 func missing(ctx context.Context, session neo4j.SessionWithContext) ([]string, error) {
 	online := map[any]bool{}
-	err := auto(ctx, session, `SHOW INDEXES YIELD name, state WHERE name STARTS WITH 'aguante_' AND state = 'ONLINE' RETURN name`, nil,
+	err := auto(ctx, session, `SHOW INDEXES YIELD name, state WHERE name STARTS WITH 'aguante_' AND state = 'ONLINE' RETURN name`,
 		func(r *neo4j.Record) { online[r.Values[0]] = true })
 	var names []string
 	for name := range definitions {
@@ -73,8 +81,8 @@ func missing(ctx context.Context, session neo4j.SessionWithContext) ([]string, e
 }
 
 // auto runs a statement in a transaction of its own, as schema needs.
-func auto(ctx context.Context, session neo4j.SessionWithContext, cypher string, values map[string]any, row func(*neo4j.Record)) error {
-	result, err := session.Run(ctx, cypher, values)
+func auto(ctx context.Context, session neo4j.SessionWithContext, cypher string, row func(*neo4j.Record)) error {
+	result, err := session.Run(ctx, cypher, nil)
 	if err != nil {
 		return err
 	}

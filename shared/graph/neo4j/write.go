@@ -129,7 +129,6 @@ func (w *writing) put(entries []graph.Entry) ([]graph.Written, error) {
 			}
 		case known && was.entry == nil:
 			replaced = append(replaced, key)
-			delete(resent, key)
 		}
 		turns[key] = stored{sent: e.SentAt, digest: e.Digest, length: e.Length, entry: e}
 	}
