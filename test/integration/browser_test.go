@@ -20,11 +20,9 @@ func browser(t *testing.T, width, height int) context.Context {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allocator, stopBrowser := chromedp.NewExecAllocator(t.Context(), chromedp.ExecPath(path),
+	tab, closeTab := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(chromedp.ExecPath(path),
 		chromedp.Flag("no-sandbox", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true), chromedp.WindowSize(width, height))
-	t.Cleanup(stopBrowser)
-	tab, closeTab := chromedp.NewContext(allocator)
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true), chromedp.WindowSize(width, height)))
 	t.Cleanup(closeTab)
 	if err := chromedp.Do(tab, chromedp.EmulateViewport(int64(width), int64(height))); err != nil {
 		t.Fatal(err)
@@ -140,5 +138,5 @@ func TestPageSaysThatChatIsGoneAndComesBackByItself(t *testing.T) {
 	})
 	picture(t, tab, "5-gone")
 	up(t, data, "--chat", address)
-	text(t, tab, "#turns .reply .text", "anybody")
+	text(t, tab, "#turns .reply .text", "remember")
 }
