@@ -1,5 +1,5 @@
 // Package embedded keeps the memory graph in one SQLite file, without anything installed. Commits survive the death of
-// the process; several processes may share the file.
+// the process and of the machine; several processes may share the file.
 package embedded
 
 import (
@@ -30,8 +30,8 @@ const readers = 4
 type Store struct {
 	path        string
 	write, read *sql.DB
-	statements  statements
-	readings    readings
+	changes     changes
+	lookups     lookups
 }
 
 var _ graph.Store = (*Store)(nil)
@@ -59,7 +59,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.read, err = connect(s.path, readers, "_pragma=query_only(1)"); err != nil {
 		return err
 	}
-	return errors.Join(s.statements.prepare(ctx, s.write), s.readings.prepare(ctx, s.read))
+	return errors.Join(s.changes.prepare(ctx, s.write), s.lookups.prepare(ctx, s.read))
 }
 
 func connect(path string, most int, options string) (*sql.DB, error) {
@@ -68,7 +68,7 @@ func connect(path string, most int, options string) (*sql.DB, error) {
 		return nil, err
 	}
 	name := (&url.URL{Scheme: "file", Path: file}).String()
-	db, err := sql.Open("sqlite", name+"?_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)&"+options)
+	db, err := sql.Open("sqlite", name+"?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&"+options)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -20,7 +19,7 @@ func (s *Store) Recall(ctx context.Context, q graph.Query) ([]graph.Item, error)
 		return nil, s.explain("recall", err)
 	}
 	defer tx.Rollback()
-	r := &recalling{readings: &s.readings, ctx: ctx, tx: tx}
+	r := &recalling{lookups: &s.lookups, ctx: ctx, tx: tx}
 	corpus, err := r.corpus(q)
 	if err != nil {
 		return nil, s.explain("recall", err)
@@ -28,31 +27,9 @@ func (s *Store) Recall(ctx context.Context, q graph.Query) ([]graph.Item, error)
 	return graph.Rank(q, corpus), nil
 }
 
-// readings are the statements of a recall, prepared once.
-type readings struct{ user, search, beside, turns, held *sql.Stmt }
-
-const candidateColumns = `t.id, t.turn_id, t.session, t.place, t.at, t.role, t.speaker, t.text, t.terms`
-
-func (p *readings) prepare(ctx context.Context, db *sql.DB) error {
-	beside := func(side, order string, skip int) string {
-		return fmt.Sprintf(`(SELECT id FROM turn n WHERE n.session = t.session AND n.owner = t.owner AND n.place %s t.place
-			ORDER BY n.place %s LIMIT 1 OFFSET %d)`, side, order, skip)
-	}
-	return prepare(ctx, db, map[**sql.Stmt]string{
-		&p.user: `SELECT id, turns, terms FROM owner WHERE key = ?`,
-		&p.search: `SELECT ` + candidateColumns + `, search.rank FROM search JOIN turn t ON t.id = search.rowid
-			WHERE search MATCH ? AND t.owner = ? ORDER BY search.rank LIMIT ?`,
-		&p.beside: `SELECT ` + beside("<", "DESC", 1) + `, ` + beside("<", "DESC", 0) + `, ` + beside(">", "", 0) + `, ` +
-			beside(">", "", 1) + ` FROM json_each(?) j JOIN turn t ON t.id = j.value`,
-		&p.turns: `SELECT ` + candidateColumns + `, 0.0 FROM json_each(?) j JOIN turn t ON t.id = j.value`,
-		&p.held: `SELECT turn, subject, relation, object, single, text, since FROM json_each(?) j JOIN statement ON turn = j.value
-			WHERE until IS NULL ORDER BY turn, seq`,
-	})
-}
-
 // recalling is one read of the index and what belongs to its hits.
 type recalling struct {
-	*readings
+	*lookups
 	ctx   context.Context
 	tx    *sql.Tx
 	owner int64

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aguante-chat/aguante/shared/graph"
 	"github.com/aguante-chat/aguante/shared/limits"
@@ -14,6 +15,7 @@ import (
 var limiting = []promise{
 	{"a store answers a ping", func(m *memory) { m.must(m.store.Ping(m.Context())) }},
 	{"whoever has left is not served", testLeft},
+	{"whoever leaves in the middle leaves all or nothing", testLeavesInTheMiddle},
 	{"ids may be as long as they may be", func(m *memory) {
 		long := func(s string) string { return s + strings.Repeat("9", limits.MaxID-len(s)) }
 		w := m.said(long("turn"), 0, "coffee")
@@ -53,6 +55,26 @@ func testLeft(m *memory) {
 	}
 	m.mustBe("turns", m.told(10), []string{"t1"})
 	m.mustBe("holding", m.holding(), []string{"coffee"})
+}
+
+func testLeavesInTheMiddle(m *memory) {
+	batch := make([]graph.Write, 100)
+	for i := range batch {
+		batch[i] = m.said(fmt.Sprint("t", i), i, "coffee", likes("coffee"))
+	}
+	for wait := time.Duration(0); wait < 20*time.Millisecond; wait += time.Millisecond {
+		ctx, cancel := context.WithTimeout(m.Context(), wait)
+		_, err := m.store.Write(ctx, batch)
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			m.Errorf("after %v: %v", wait, err)
+		}
+		if told := len(m.told(1000)); told != 0 && told != len(batch) || err == nil && told == 0 {
+			m.Errorf("after %v and %v %d turns are left", wait, err, told)
+		}
+	}
+	m.write(batch...)
+	m.mustBe("turns", len(m.told(1000)), len(batch))
 }
 
 func testSessions(m *memory) {

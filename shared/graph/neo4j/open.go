@@ -88,28 +88,24 @@ func (tx *transaction) run(cypher string, values map[string]any) ([]*neo4j.Recor
 }
 
 func read[T any](ctx context.Context, s *Store, doing string, work func(tx *transaction) (T, error)) (T, error) {
-	return transact(ctx, s, doing, neo4j.SessionWithContext.ExecuteRead, work)
+	return attempt(ctx, s, doing, neo4j.SessionWithContext.ExecuteRead, work)
 }
 
-func write[T any](ctx context.Context, s *Store, doing string, work func(tx *transaction) (T, error)) (T, error) {
-	return transact(ctx, s, doing, neo4j.SessionWithContext.ExecuteWrite, work)
-}
-
+// execute is ExecuteRead or ExecuteWrite.
 type execute = func(neo4j.SessionWithContext, context.Context, neo4j.ManagedTransactionWork, ...func(*neo4j.TransactionConfig)) (any, error)
 
-func transact[T any](ctx context.Context, s *Store, doing string, execute execute, work func(tx *transaction) (T, error)) (T, error) {
-	var done T
+func attempt[T any](ctx context.Context, s *Store, doing string, execute execute, work func(tx *transaction) (T, error)) (T, error) {
+	var done, none T
 	session := s.driver.NewSession(ctx, neo4j.SessionConfig{})
 	defer session.Close(ctx)
-	err := s.schema.ensure(ctx, session)
-	if err == nil {
-		_, err = execute(session, ctx, func(tx neo4j.ManagedTransaction) (_ any, err error) {
-			done, err = work(&transaction{ctx, tx})
-			return nil, err
-		})
+	if err := s.schema.ensure(ctx, session); err != nil {
+		return none, explain(ctx, doing, err)
 	}
+	_, err := execute(session, ctx, func(tx neo4j.ManagedTransaction) (_ any, err error) {
+		done, err = work(&transaction{ctx, tx})
+		return nil, err
+	})
 	if err != nil {
-		var none T
 		return none, explain(ctx, doing, err)
 	}
 	return done, nil
