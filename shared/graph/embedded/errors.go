@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -16,17 +17,19 @@ var (
 	ErrBusy    = errors.New("another process holds the file")
 )
 
-// explain wraps err with what was being done to which file, and where SQLite's own word for it says little, with what is
-// wrong.
-func (s *Store) explain(doing string, err error) error {
+// explain wraps err with what was being done to which file, and where its own words do not say so, with what is wrong:
+// the file, or that the context has ended.
+func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
+	why := ctx.Err()
 	var e *sqlite.Error
-	if errors.As(err, &e) {
-		if cause := cause(e.Code() & 0xff); cause != nil {
-			return fmt.Errorf("embedded graph: %s %s: %w: %w", doing, s.path, cause, err)
-		}
+	if why == nil && errors.As(err, &e) {
+		why = cause(e.Code() & 0xff)
+	}
+	if why != nil && !errors.Is(err, why) {
+		err = fmt.Errorf("%w: %w", why, err)
 	}
 	return fmt.Errorf("embedded graph: %s %s: %w", doing, s.path, err)
 }

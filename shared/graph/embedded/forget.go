@@ -17,14 +17,14 @@ func (s *Store) Forget(ctx context.Context, user string, at time.Time) (turns in
 			return err
 		})
 		if err != nil {
-			return turns, s.explain("forget", err)
+			return turns, s.explain(ctx, "forget", err)
 		}
 		if turns += erased; erased < graph.MaxErased {
 			break
 		}
 	}
 	_, err = s.write.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	return turns, s.explain("forget", err)
+	return turns, s.explain(ctx, "forget", err)
 }
 
 // forget erases some of the turns that were sent until then.

@@ -44,7 +44,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	}
 	s := &Store{path: path}
 	if err := s.open(ctx); err != nil {
-		return nil, errors.Join(s.explain("open", err), s.Close())
+		return nil, errors.Join(s.explain(ctx, "open", err), s.Close())
 	}
 	return s, nil
 }
@@ -110,7 +110,7 @@ func (s *Store) migrate(ctx context.Context) error {
 // Ping reads the file's header.
 func (s *Store) Ping(ctx context.Context) error {
 	var found int
-	return s.explain("ping", s.read.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found))
+	return s.explain(ctx, "ping", s.read.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found))
 }
 
 // Close waits for calls under way.

@@ -21,7 +21,7 @@ func (s *Store) Session(ctx context.Context, user, sessionID string, limit int) 
 	}
 	rows, err := s.read.QueryContext(ctx, query+` ORDER BY t.place DESC LIMIT ?`, append(values, max(limit, 0))...)
 	if err != nil {
-		return nil, s.explain("session", err)
+		return nil, s.explain(ctx, "session", err)
 	}
 	var turns []graph.Turn
 	err = each(rows, func() error {
@@ -34,7 +34,7 @@ func (s *Store) Session(ctx context.Context, user, sessionID string, limit int) 
 		return json.Unmarshal(messages, &turns[len(turns)-1].Messages)
 	})
 	slices.Reverse(turns)
-	return turns, s.explain("session", err)
+	return turns, s.explain(ctx, "session", err)
 }
 
 // Facts returns all facts of a user, newest first.
@@ -42,11 +42,11 @@ func (s *Store) Facts(ctx context.Context, user string) ([]graph.Fact, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT `+statementColumns+` FROM owner o JOIN statement s ON s.owner = o.id
 		JOIN turn t ON t.id = s.turn WHERE o.key = ?`, graph.OwnerKey(user))
 	if err != nil {
-		return nil, s.explain("facts", err)
+		return nil, s.explain(ctx, "facts", err)
 	}
 	statements, err := scanStatements(rows, func(int64, graph.Statement) {})
 	if err != nil {
-		return nil, s.explain("facts", err)
+		return nil, s.explain(ctx, "facts", err)
 	}
 	return graph.Facts(statements), nil
 }

@@ -16,13 +16,13 @@ import (
 func (s *Store) Recall(ctx context.Context, q graph.Query) ([]graph.Item, error) {
 	tx, err := s.read.BeginTx(ctx, nil) // one snapshot
 	if err != nil {
-		return nil, s.explain("recall", err)
+		return nil, s.explain(ctx, "recall", err)
 	}
 	defer tx.Rollback()
 	r := &recalling{lookups: &s.lookups, ctx: ctx, tx: tx}
 	corpus, err := r.corpus(q)
 	if err != nil {
-		return nil, s.explain("recall", err)
+		return nil, s.explain(ctx, "recall", err)
 	}
 	return graph.Rank(q, corpus), nil
 }

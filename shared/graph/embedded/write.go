@@ -25,7 +25,7 @@ func (s *Store) Write(ctx context.Context, writes []graph.Write) ([]graph.Writte
 		return nil
 	})
 	if err != nil {
-		return nil, s.explain("write", err)
+		return nil, s.explain(ctx, "write", err)
 	}
 	return written, nil
 }

@@ -5,7 +5,7 @@
 //	(:User)
 //
 // Every node carries its owner, a digest of the user's id; of a forgotten user the User node alone stays, without the id.
-// What users say is in properties only, and reaches Cypher in parameters only.
+// What users say is in properties only, and reaches Cypher in parameters only. The database is for this alone.
 package neo4j
 
 import (
