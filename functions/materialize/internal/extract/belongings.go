@@ -1,73 +1,27 @@
 package extract
 
-import (
-	"regexp"
-	"strings"
-
-	"github.com/aguante-chat/aguante/shared/graph"
-)
-
-const (
-	animal  = `(?:dog|puppy|pup|cat|kitten|kitty|rabbit|bunny|hamster|guinea pig|parrot|budgie|canary|bird|horse|pony|goldfish|fish|turtle|tortoise|snake|lizard|gecko|ferret|rat|mouse|chicken|hen|goat|pig|cow|pet)`
-	belongs = `(?:car|bike|bicycle|motorbike|motorcycle|scooter|van|truck|boat|house|flat|apartment|cabin|farm|garden|phone|laptop|computer|camera|guitar|piano|violin|drum kit|telescope|bakery|shop|store|restaurant|company|business|studio|collection|tent|kayak|surfboard|skateboard|watch|ring|necklace|book|painting|record player)`
-	kind    = `((?:[\p{L}\d-]+ ){0,3}?` + belongs + `s?)`
-)
-
-// belongingRules: "I have a dog named Rex", "we adopted a cat", "I bought a red car", "she owns a bakery", "I sold my car".
-var belongingRules = []rule{
-	{pattern: regexp.MustCompile(`^(?:have|has|had|own|owns|'ve got|have got|has got|got|adopted|bought|rescued|found|keep|keeps)(?: also| just| recently)? (?:an?|one|two|three|my|our|another)? ?(?:[\p{L}\d-]+ ){0,3}?(` + animal + `)s?,? (?:named|called|whose name is|and named (?:him|her|it|them)) ` + names + `(?:,? and ` + names + `)?`), last: true,
-		draw: func(c *clauseDrawing, m []string) { c.pet(m[0], m[1:]...) }},
-	{pattern: regexp.MustCompile(`^(?:have|has|own|owns|'ve got|have got|has got|got|adopted|rescued)(?: also| just| recently)? (?:an?|one|two|three|four|another) ((?:[\p{L}\d-]+ ){0,2}?` + animal + `s?)` + stop), last: true,
-		draw: func(c *clauseDrawing, m []string) { c.tell("has", m[0], false, graph.Thing) }},
-	telling(`^(?:have|has|own|owns|'ve got|have got|has got|got|bought|purchased|inherited|rent|rents|run|runs|opened)(?: also| just| recently)? (?:an?|the|my|our|his|her|another|my own|her own|his own) `+kind+stop, "has", false, graph.Thing),
-	{pattern: regexp.MustCompile(`^(?:sold|lost|gave away|crashed|broke|got rid of|returned) (?:my|our|his|her|the) (?:old )?` + kind + stop), last: true,
-		draw: func(c *clauseDrawing, m []string) { c.ended = true; c.tell("has", m[0], false, graph.Thing) }},
-	telling(`^(?:speak|speaks) (?:fluent )?`+names, "speaks", false, graph.Thing),
-	telling(`^(?:play|plays|playing) (?:the )?(guitar|piano|violin|drums|bass|cello|flute|saxophone|trumpet|clarinet|harp|ukulele|football|soccer|tennis|basketball|baseball|volleyball|hockey|golf|chess|badminton|rugby|cricket)\b`, "plays", false, graph.Thing),
-	telling(`^(?:drive|drives) (?:an?|the|my) `+thing+stop, "has", false, graph.Thing),
+// belongingRules: "we have a car", "she bought a red bike", "I own a bakery", "I sold my car".
+var belongingRules = []string{
+	`have~|own~|bought|purchased|inherited|got|rent~|run~|running|opened|drive~|ride~ [got] [also|just|recently|finally] a|an|one|two|three|my|our|his|her [own] {belonging:has}`,
+	`own~ a|an|two|three {thing:has}`,
+	`sold|crashed|lost|returned|donated my|our|his|her|their|the {belonging:-has}`,
+	`gave away my|our|his|her|their|the {belonging:-has}`,
+	`got rid of my|our|his|her|their|the {belonging:-has}`,
+	`play~|playing [the] {game:plays} [and [the] {game:plays}]`,
+	`can play [the] {game:plays} [and [the] {game:plays}]`,
+	`speak~ [fluent|some] {person:speaks} [and|, [and] {person:speaks}]`,
+	`can speak [fluent|some] {person:speaks} [and|, [and] {person:speaks}]`,
+	`is|are {colour:colour} $`,
 }
 
-// pet is an animal with a name.
-func (c *clauseDrawing) pet(animal string, called ...string) {
-	for _, name := range called {
-		if name != "" {
-			c.tell("has_"+strings.ReplaceAll(animal, " ", "_"), name, false, graph.Thing)
-		}
-	}
-}
+// belongings are what one owns and sells; the fact is about the last of these words, "car" in "a red sports car".
+const belongings = `car, cars, bike, bikes, bicycle, motorbike, motorcycle, scooter, van, truck, boat, house, home, flat, apartment,
+cabin, cottage, farm, garden, phone, smartphone, laptop, computer, tablet, camera, guitar, piano, keyboard, violin, drum kit, telescope,
+bakery, shop, store, restaurant, cafe, café, company, business, startup, studio, dance studio, gym, tent, caravan, camper van, kayak,
+canoe, surfboard, skateboard, watch, ring, necklace, record player, sewing machine, motorhome, tractor, vineyard, allotment`
 
-// possessions read clauses that start with "my": "my dog is called Rex", "my dog Rex …", "my favourite colour is blue", "my
-// birthday is on 3 May", "my bike is red".
-var possessions = []rule{
-	{pattern: regexp.MustCompile(`^(?:[Mm]y|[Oo]ur) (?:[\p{L}-]+ ){0,2}?(` + animal + `)(?:'s|’s)?(?: name)?(?:'s name)? (?:is called |is named |is |'s name is )?` + names), draw: func(c *clauseDrawing, m []string) { c.pet(m[0], m[1]) }},
-	{pattern: regexp.MustCompile(`^(?:[Mm]y|[Oo]ur) favou?rite ([\p{L} ]{2,30}?) (?:is|are|was|has always been) (?:the |a |an )?` + thing + stop),
-		draw: func(c *clauseDrawing, m []string) {
-			c.tell("favourite_"+strings.ReplaceAll(m[0], " ", "_"), m[1], true, graph.Thing)
-		}},
-	{pattern: regexp.MustCompile(`^(?:[Mm]y|[Oo]ur) ((?:wedding )?anniversary|birthday)(?: is|'s|’s| falls)(?: on| in)? ` + date),
-		draw: func(c *clauseDrawing, m []string) {
-			c.tell(strings.ReplaceAll(m[0], " ", "_"), m[1], true, graph.Date)
-		}},
-	{pattern: regexp.MustCompile(`^(?:[Mm]y|[Oo]ur) (` + relationWords + `)(?:'s|’s) (birthday|anniversary)(?: is|'s|’s| falls)(?: on| in)? ` + date),
-		draw: func(c *clauseDrawing, m []string) {
-			c.who = subject{name: c.owned(relations[strings.ToLower(m[0])]), person: true}
-			c.tell(m[1], m[2], true, graph.Date)
-		}},
-	{pattern: regexp.MustCompile(`^(` + name + `)(?:'s|’s) (birthday|anniversary)(?: is|'s|’s| falls)(?: on| in)? ` + date),
-		draw: func(c *clauseDrawing, m []string) {
-			c.who = subject{name: m[0], person: true}
-			c.tell(m[1], m[2], true, graph.Date)
-		}},
-	{pattern: regexp.MustCompile(`^(?:[Mm]y|[Oo]ur) (?:new |old )?(job|profession) is (?:an? |being an? )?` + thing + stop),
-		draw: func(c *clauseDrawing, m []string) { c.tell("job", m[1], true, graph.Thing) }},
-	{pattern: regexp.MustCompile(`^(?:[Mm]y|[Oo]ur) (` + belongs + `) is ((?:dark |light |bright )?(?:red|blue|green|yellow|black|white|grey|gray|orange|purple|pink|brown|silver|gold))\b`),
-		draw: func(c *clauseDrawing, m []string) {
-			c.who = subject{name: strings.TrimSpace(c.owned(m[0]))}
-			c.tell("colour", m[1], true, graph.Thing)
-		}},
-	{pattern: regexp.MustCompile(`^(?:[Mm]y|[Oo]ur) (` + relationWords + `)(?:'s|’s) name(?: is|'s|’s) ` + names),
-		draw: func(c *clauseDrawing, m []string) {
-			c.who.name = c.owned(relations[strings.ToLower(m[0])])
-			c.called(m[1])
-		}},
-}
+const games = `guitar, piano, violin, drums, bass, cello, flute, saxophone, sax, trumpet, clarinet, harp, ukulele, banjo, accordion, keyboard,
+organ, trombone, oboe, viola, harmonica, football, soccer, tennis, basketball, baseball, volleyball, hockey, golf, chess, badminton, rugby,
+cricket, squash, handball, table tennis, poker, bridge, video games, board games`
+
+const colours = `red, blue, green, yellow, black, white, grey, gray, orange, purple, pink, brown, silver, gold, turquoise, beige`

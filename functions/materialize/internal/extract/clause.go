@@ -1,111 +1,201 @@
 package extract
 
 import (
-	"regexp"
-	"strings"
+	"github.com/aguante-chat/aguante/functions/materialize/internal/phrase"
 )
 
-// sentence is one sentence as it was written, without its end.
-type sentence struct {
-	text string
-	asks bool
+// clause is a part of a sentence that may say something by itself: its words, and what joins it to the part before.
+type clause struct {
+	from, to int
+	link     string
 }
 
-// abbreviation ends with a full stop that ends no sentence.
-var abbreviation = regexp.MustCompile(`(?i)\b(?:mr|mrs|ms|dr|st|prof|sr|jr|e\.g|i\.e|vs)\.$`)
+var (
+	// always joins: what follows is another clause, whatever it is.
+	joins = set(`, but because although though which that who where whose when whenever until if unless whether : ( ) - •`)
+	// sometimes joins: "bread and butter" is one thing.
+	mayJoin = set(`and so since while then plus or`)
+	// supposes: what follows, to the end of the sentence, is not said to be so.
+	supposes = set(`if unless whether imagine suppose supposing pretend assume assuming say wish hopefully maybe perhaps or`)
+	// aside: what follows is about something else than the subject before.
+	aside = set(`that which where whose when whenever until`)
+	// asks starts a question, with or without its mark.
+	asks = set(`do does did is are was were am can could will would should shall has have may might
+who whom whose what which where when why how isn't`)
+)
 
-// sentences splits at full stops, question and exclamation marks, line ends and semicolons. In "Wait, what?!" both count.
-func sentences(text string) []sentence {
-	var all []sentence
-	start := 0
-	add := func(end int, asks bool) {
-		if s := strings.TrimSpace(text[start:end]); s != "" {
-			all = append(all, sentence{text: s, asks: asks})
+// openers may stand before a clause and say nothing.
+var openers = set(`well so and but also oh ah aha hey hi hello yes yeah yep yup no nope nah btw actually honestly look listen ok okay sure
+anyway anyways plus because since now today currently nowadays finally recently remember hmm wow thanks please fyi haha lol
+unfortunately luckily sadly personally basically obviously though although , - : ( " • originally professionally besides
+tbh greetings yesterday just`)
+
+var openerPhrases = phrase.NewTable(nil,
+	"by the way", "in fact", "you know", "you see", "i mean", "guess what", "for the record", "just so you know", "fun fact", "of course",
+	"as you know [that]", "i told you [that]", "did i tell you [that]", "note that", "remember that", "it is true that",
+	"last|this|that year|month|week|summer|winter|spring|fall|autumn", "these days", "at the moment", "right now", "good news",
+	"one thing about me", "a bit about me", "about me", "to be honest", "in my free|spare time", "when i was young|little|a kid|child",
+	"good morning|afternoon|evening", "nice to meet you", "hi|hello|hey there|everyone|all|again")
+
+var greetings = set("hi hello hey greetings morning afternoon evening")
+
+// clauses splits a sentence. Its parts are in order and leave out what joins them.
+func (d *drawing) split(s *phrase.Sentence) []clause {
+	all := d.clauses[:0]
+	from, link := 0, ""
+	for i := range s.Words {
+		low := s.Words[i].Low
+		if !joins[low] && !(mayJoin[low] && d.opens(s, i+1)) {
+			continue
 		}
-		start = end
+		all = appended(s, all, clause{from, i, link})
+		if from, link = i+1, low; supposes[low] {
+			break
+		}
 	}
-	for i, r := range text {
-		switch r {
-		case '?', '!', '\n', ';':
-			add(i, r == '?')
-			start = i + 1
-		case '.':
-			next := text[i+1:]
-			if (next == "" || strings.HasPrefix(next, " ") || strings.HasPrefix(next, "\n")) && !abbreviation.MatchString(text[max(start, i-6):i+1]) {
-				add(i, false)
-				start = i + 1
+	d.clauses = appended(s, all, clause{from, len(s.Words), link})
+	return d.clauses
+}
+
+// appended adds a clause without the marks at its end, if there is anything in it.
+func appended(s *phrase.Sentence, all []clause, c clause) []clause {
+	for c.to > c.from && s.Words[c.to-1].Mark {
+		c.to--
+	}
+	if c.to == c.from {
+		return all
+	}
+	return append(all, c)
+}
+
+// opens tells whether a clause starts at: a subject, or a verb that rules know.
+func (d *drawing) opens(s *phrase.Sentence, at int) bool {
+	for n := 0; n < 3 && (openers[s.Low(at)] || adverbs[s.Low(at)]); n++ {
+		at++
+	}
+	low := s.Low(at)
+	switch low {
+	case "i", "we", "he", "she", "they", "you", "it", "my", "our", "his", "her", "their", "there", "the", "this", "no", "used", "don't":
+		return true
+	}
+	if predicates.Starts(low) || asks[low] || parents[low] != "" || joins[low] {
+		return true
+	}
+	end, _ := phrase.Person(s, at)
+	return end > at && (s.Low(end) == "'s" || d.verbAt(s, end))
+}
+
+// clauseEnd is where the clause ends that the word before at is in.
+func (d *drawing) clauseEnd(at int) int {
+	for _, c := range d.clauses {
+		if c.to >= at {
+			return c.to
+		}
+	}
+	return at
+}
+
+// sentence reads what a sentence says, clause by clause.
+func (d *drawing) sentence(s *phrase.Sentence) {
+	d.greeted = greetings[s.Low(0)] || greetings[s.Low(1)]
+	clauses := d.split(s)
+	read := 0 // words read already
+	for _, c := range clauses[:said(s, clauses)] {
+		switch {
+		case supposes[c.link] || supposes[s.Low(skip(s, c))]:
+			return
+		case c.from < read || s.Words[c.from].Quoted:
+		case aside[c.link] || c.from == 0 && aside[s.Low(0)]:
+			if !d.who.first {
+				d.who = subject{}
 			}
+		default:
+			read = d.read(s, c)
+			d.relatives(s, max(c.from+1, read), c.to)
 		}
 	}
-	add(len(text), false)
-	return all
 }
 
-// supposing starts what is not said to be so.
-var (
-	supposing  = regexp.MustCompile(`(?i)^(?:if|unless|whether|imagine|suppose|what if|maybe|perhaps|should|would|could|do|does|did|is|are|was|were|can|have you|has|where|who|what|when|why|how)\b`)
-	unreal     = regexp.MustCompile(`(?i)\b(?:i wish|wish(?:es)? (?:i|he|she|we|they)|(?:would|'d) (?:like|love|prefer|rather)|(?:want|hope|plan|need|going|thinking of|thinking about|dream(?:ing)?)(?:s|ed|ing)? (?:to|of|about)|might|may be|pretend|joking|kidding|once i|one day|if (?:i|he|she|we|they|my))\b`)
-	reported   = regexp.MustCompile(`(?i)^(?:(?:he|she|they|you|someone|people|everybody|everyone) (?:says?|said|thinks?|thought|claims?|asked|told))\b`)
-	openers    = regexp.MustCompile(`(?i)^(?:(?:well|so|and|but|also|oh|ah|hey|hi|hello|yes|yeah|yep|no|btw|by the way|actually|honestly|look|ok|okay|sure|anyway|plus|you know|i mean|guess what|fyi|because|since|now|today|currently|these days|finally|remember|remember that|note that|did you know that|i told you that|as you know|for the record|just so you know|thanks|thank you)[,:]?\s+)+`)
-	conjoining = regexp.MustCompile(`(?:,\s*(?:and|but|so|because|while|who|which)\s+|,\s+|\s+(?:and|but|because|so|while)\s+|\s+[-–—]+\s+|:\s+)`)
-)
-
-func (s sentence) supposes() bool { return supposes(s.text) }
-
-func supposes(text string) bool {
-	text = openers.ReplaceAllString(text, "")
-	return supposing.MatchString(text) || unreal.MatchString(text) || reported.MatchString(text)
-}
-
-// startsClause tells whether what follows a comma or "and" is a clause of its own: it starts with a subject or a verb that
-// rules know. "bread and butter" is none.
-var startsClause = regexp.MustCompile(`^(?:I\b|I'|(?:[Mm]y|[Oo]ur|[Hh]is|[Hh]er|[Tt]heir)\s|(?:[Hh]e|[Ss]he|[Tt]hey|[Ww]e|[Ii]t)\b|(?:\p{Lu}[\p{L}'’-]*\s+){1,3}(?:is|was|has|had|lives?|lived|works?|worked|likes?|loves?|hates?|moved|studie[sd]|owns?|bought|adopted)\b|(?:also |now |still |really |just |no longer |used to )?(?:am|is|was|live|lives|lived|work|works|worked|like|likes|love|loves|enjoy|enjoys|hate|hates|dislikes?|have|has|own|owns|bought|sold|adopted|got|moved|study|studies|grew up|come from|comes from|quit|retired|speak|speaks|play|plays|drive|drives|don't|doesn't|can't)\b)`)
-
-// apposed is a name between commas: "my brother, Tom, is a teacher".
-var apposed = regexp.MustCompile(`((?:[Mm]y|[Oo]ur) (?:[\p{L}-]+ ){0,2}(?:` + relationWords + `)), ` + names + `, `)
-
-// clauses splits a sentence where a new clause starts, and takes openers such as "Well," off.
-func (s sentence) clauses() []string {
-	var all []string
-	text := apposed.ReplaceAllString(openers.ReplaceAllString(s.text, ""), "$1 $2 ")
-	start := 0
-	for _, at := range conjoining.FindAllStringIndex(text, 64) {
-		if at[0] >= start && startsClause.MatchString(openers.ReplaceAllString(text[at[1]:min(len(text), at[1]+200)], "")) {
-			all = append(all, text[start:at[0]])
-			start = at[1]
+// relatives keeps the named relatives that a clause speaks of on its way: "I visited my sister Lucía".
+func (d *drawing) relatives(s *phrase.Sentence, from, to int) {
+	for at := from; at < to; at++ {
+		if !mine[s.Low(at)] {
+			continue
+		}
+		next := at + 1
+		for adjectives[s.Low(next)] {
+			next++
+		}
+		if after, relation := readers["relation"](s, next); after > next && s.Low(after) != "," {
+			d.relative(s, at, after, d.speaker, relation)
 		}
 	}
-	all = append(all, text[start:])
-	for i := range all {
-		all[i] = strings.TrimSpace(openers.ReplaceAllString(strings.TrimSpace(all[i]), ""))
-	}
-	return all
 }
 
-// What a clause says of its predicate.
-type state int
-
-const (
-	says   state = iota
-	denies       // "don't live in Loja"
-	ends         // "no longer live in Loja"
-)
-
-var (
-	ending  = regexp.MustCompile(`^(?:(?:do|does|did|have|has|am|is|are)(?:n't|n’t| not)\s+(.*?)\s+(?:any ?more|any longer)\b|(?:am |is |are |'m )?no longer\s+|(?:used to|stopped|quit|gave up)\s+)(.*)$`)
-	denying = regexp.MustCompile(`^(?:(?:do|does|did|have|has|had|am|is|are|was|were|ca|wo|would|could|should)(?:n't|n’t| not)|never|cannot|not|'m not|'ve never|hardly|barely)\b\s*(.*)$`)
-	adverbs = regexp.MustCompile(`^(?:(?:really|also|absolutely|just|still|now|currently|always|already|recently|finally|actually|truly|totally|simply|both|all|kind of|so|very much|have just|has just|'ve just|'ve|'d)\s+)+`)
-)
-
-// modality takes what is not the predicate itself off its front: denials, endings, adverbs.
-func modality(rest string) (string, state) {
-	if m := ending.FindStringSubmatch(rest); m != nil {
-		return bare(strings.TrimSpace(m[1] + m[2])), ends
+// said is how many of a sentence's clauses state something: those before the question, if there is one.
+func said(s *phrase.Sentence, clauses []clause) int {
+	for i, c := range clauses {
+		at := skip(s, c)
+		if !asks[s.Low(at)] || c.link == "who" {
+			continue
+		}
+		if subjectWords[s.Low(at+1)] || s.Asks && i > 0 && c.to-c.from > 3 || i == 0 && s.Asks {
+			return i
+		}
 	}
-	if m := denying.FindStringSubmatch(rest); m != nil {
-		return m[1], denies
+	if s.Asks {
+		return 0
 	}
-	return bare(rest), says
+	return len(clauses)
 }
 
-func bare(rest string) string { return adverbs.ReplaceAllString(rest, "") }
+var subjectWords = set("i you he she it we they my your his her their our the there")
+
+func skip(s *phrase.Sentence, c clause) int {
+	at := c.from
+	for at < c.to {
+		if m, ok := openerPhrases.Match(s, at); ok {
+			at = m.End
+		} else if openers[s.Low(at)] {
+			at++
+		} else {
+			break
+		}
+	}
+	return at
+}
+
+// read reads one clause and returns the end of what it has read.
+func (d *drawing) read(s *phrase.Sentence, c clause) int {
+	at := skip(s, c)
+	who, next, owns := d.subject(s, at)
+	words := func(end int) string { return s.Span(at, end) }
+	if who.name == "" {
+		if m, ok := sayings.Match(s, at); ok {
+			d.tell(d.speaker, m, words(d.clauseEnd(m.End)), false)
+			return m.End
+		}
+		if who = d.who; c.link == "who" {
+			who = d.last
+		}
+		if who.name == "" {
+			return next
+		}
+		words = func(end int) string { return who.phrase + " " + s.Span(at, end) }
+	}
+	d.who = who
+	d.remember(who)
+	m, ended, ok := d.predicate(s, who, next, d.clauseEnd(next), owns)
+	if !ok {
+		return next
+	}
+	d.tell(who, m, words(d.clauseEnd(m.End)), ended)
+	return m.End
+}
+
+// remember keeps whom "he" and "she" will mean.
+func (d *drawing) remember(who subject) {
+	if !who.first && (!who.thing || who.relation != "" || d.kinds[who.name] != "") {
+		d.last = who
+	}
+}

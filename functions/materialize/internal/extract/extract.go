@@ -1,10 +1,12 @@
 // Package extract draws people, things and facts from what was said, by rules and without a model. It would rather miss
-// a fact than make one up: questions, wishes, conditions and denials make none.
+// a fact than make one up: questions, wishes, conditions, denials and other people's words make none. The rules are the
+// tables of names.go, relations.go, places.go, likes.go, dates.go, jobs.go and belongings.go.
 package extract
 
 import (
 	"strings"
 
+	"github.com/aguante-chat/aguante/functions/materialize/internal/phrase"
 	"github.com/aguante-chat/aguante/shared/graph"
 )
 
@@ -14,111 +16,80 @@ type Drawn struct {
 	Facts    []graph.Fact
 }
 
-// Bounds on what one turn may yield, and on how much of a message is read: a hostile text costs no more than a long one.
+// Bounds on what one turn may yield.
 const (
 	maxFacts    = 64
 	maxMentions = 128
-	maxText     = 16 << 10
 )
 
 // Extract reads the messages that people said: those of users, and of others who are named, but never an assistant's.
 func Extract(t graph.Turn) Drawn {
-	d := &drawing{seen: map[graph.Entity]bool{}, told: map[graph.Fact]bool{}}
+	d := &drawing{kinds: map[string]string{}, told: map[graph.Fact]bool{}}
 	for _, m := range t.Messages {
-		switch m.Role {
-		case "assistant", "system", "tool", "developer", "function":
-		default:
+		if human(m) {
 			d.message(m)
 		}
 	}
 	return d.Drawn
 }
 
-// drawing is one turn's yield so far, and whom "he" and "she" mean.
+var machines = set("assistant system tool developer function ai bot model")
+
+func human(m graph.Message) bool {
+	return m.Role == "user" || m.Name != "" && !machines[m.Role]
+}
+
+// drawing is one turn's yield so far, and whom the words now read speak of.
 type drawing struct {
 	Drawn
-	seen    map[graph.Entity]bool
-	told    map[graph.Fact]bool
-	speaker string  // graph.Self, or the speaker's name
-	last    subject // the last person spoken of
+	kinds   map[string]string   // of mentions, by name
+	told    map[graph.Fact]bool // without their texts
+	speaker subject
+	last    subject // the last person or animal spoken of: "he", "she"
+	who     subject // of the clause before: "… and works as a nurse"
+	clauses []clause
+	greeted bool // the sentence starts with a greeting
 }
 
 func (d *drawing) message(m graph.Message) {
-	d.speaker, d.last = graph.Self, subject{}
+	d.speaker = subject{name: graph.Self, first: true}
 	if m.Name != "" {
-		d.speaker = m.Name
-		d.mention(m.Name, graph.Person)
+		d.speaker.name = plain(m.Name)
+		d.mention(d.speaker.name, graph.Person)
 	}
-	text := m.Content[:min(len(m.Content), maxText)]
-	for _, s := range sentences(text) {
-		if !s.asks && !s.supposes() {
-			d.names(s)
-			d.sentence(s)
-		}
+	d.last = subject{}
+	for s := range phrase.Sentences(plain(m.Content)) {
+		d.who = subject{}
+		d.sentence(s)
 		d.mentions(s)
 	}
 }
 
-// sentence reads a sentence clause by clause. A clause without a subject has that of the clause before: "my sister lives
-// in Cuenca and works as a nurse".
-func (d *drawing) sentence(s sentence) {
-	var who subject
-	for _, clause := range s.clauses() {
-		if supposes(clause) {
-			return
-		}
-		found, rest, ok := d.subject(clause)
-		if ok {
-			who = found
-		} else if who.name == "" {
-			d.subjectless(clause)
-			continue
-		}
-		d.predicate(who, rest, clause)
-	}
-}
-
-// predicate tries the families of rules on what a clause says of its subject.
-func (d *drawing) predicate(who subject, rest, clause string) {
-	said := clause
-	if !strings.HasSuffix(clause, rest) || clause == rest {
-		said = strings.TrimSpace(who.phrase + " " + rest)
-	}
-	rest, state := modality(rest)
-	if state == denies {
-		d.denied(who, rest, said)
-		return
-	}
-	for _, family := range families {
-		for _, r := range family {
-			if m := r.pattern.FindStringSubmatch(rest); m != nil {
-				r.draw(&clauseDrawing{drawing: d, who: who, said: said, ended: state == ends}, m[1:])
-				if r.last {
-					return
-				}
-			}
-		}
-	}
-}
-
-// fact keeps a fact once.
+// fact keeps a fact once. One that no store would take is none.
 func (d *drawing) fact(f graph.Fact) {
-	f.Subject, f.Object, f.Text = tidy(f.Subject), tidy(f.Object), strings.TrimSpace(f.Text)
-	if f.Subject == "" || f.Object == "" || len(f.Object) > graph.MaxName || len(d.Facts) >= maxFacts || d.told[f] {
+	empty := f.Object == "" && !(f.Ended && f.Single)
+	if empty || !fits(f.Subject) || len(f.Object) > graph.MaxName || len(d.Facts) >= maxFacts {
 		return
 	}
-	d.told[f] = true
-	d.Facts = append(d.Facts, f)
+	once := f
+	once.Text = ""
+	if !d.told[once] {
+		d.told[once] = true
+		d.Facts = append(d.Facts, f)
+	}
 }
 
-// mention keeps a mention once, under the first kind that was sure.
+// mention keeps a mention once, as the first kind that was named.
 func (d *drawing) mention(name, kind string) {
-	e := graph.Entity{Name: tidy(name), Kind: kind}
-	if e.Name == "" || len(e.Name) > graph.MaxName || len(d.Mentions) >= maxMentions || d.seen[e] {
+	if !fits(name) || len(d.Mentions) >= maxMentions || d.kinds[name] != "" {
 		return
 	}
-	d.seen[e] = true
-	d.Mentions = append(d.Mentions, e)
+	d.kinds[name] = kind
+	d.Mentions = append(d.Mentions, graph.Entity{Name: name, Kind: kind})
 }
 
-func tidy(s string) string { return strings.Trim(strings.TrimSpace(s), `.,;:!"'“”()`) }
+func plain(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
+func fits(name string) bool { return len(name) <= graph.MaxName && graph.Key(name) != "" }
+
+func set(words string) map[string]bool { return phrase.Set(words) }

@@ -5,19 +5,41 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aguante-chat/aguante/shared/graph"
 )
 
-// facts of one message by an unnamed user, as "subject relation object", an ended one behind "not".
-func factsOf(text string) []string {
-	return written(Extract(graph.Turn{Messages: []graph.Message{{Role: "user", Content: text}}}).Facts)
+// example is a text by an unnamed user and what it tells: "subject relation object", behind "not" what has ended. That
+// who likes something does not dislike it goes without saying.
+type example struct {
+	text  string
+	facts []string
 }
 
-func written(facts []graph.Fact) []string {
+func hold(t *testing.T, examples []example) {
+	t.Helper()
+	for _, e := range examples {
+		t.Run(e.text, func(t *testing.T) {
+			if got := factsOf(turn("", e.text)); !slices.Equal(got, e.facts) {
+				t.Errorf("got  %q\nwant %q", got, e.facts)
+			}
+		})
+	}
+}
+
+func turn(speaker, text string) graph.Turn {
+	return graph.Turn{Messages: []graph.Message{{Role: "user", Name: speaker, Content: text}}}
+}
+
+func factsOf(t graph.Turn) []string {
 	all := []string{}
+	facts := Extract(t).Facts
 	for _, f := range facts {
-		line := fmt.Sprintf("%s %s %s", f.Subject, f.Relation, f.Object)
+		if contrary(facts, f) {
+			continue
+		}
+		line := strings.TrimSpace(fmt.Sprintf("%s %s %s", f.Subject, f.Relation, f.Object))
 		if f.Ended {
 			line = "not " + line
 		}
@@ -26,141 +48,279 @@ func written(facts []graph.Fact) []string {
 	return all
 }
 
-func TestFactsAreDrawnFromWhatIsSaid(t *testing.T) {
-	cases := []struct {
-		family, text string
-		want         []string
-	}{
-		{"names", "My name is Ana.", []string{"self name Ana"}},
-		{"names", "Hi, I'm José Luis, nice to meet you!", []string{"self name José Luis"}},
-		{"names", "Please call me Max", []string{"self name Max"}},
-
-		{"relations", "My sister Lucía lives in Cuenca.", []string{"self sister Lucía", "Lucía lives_in Cuenca"}},
-		{"relations", "My sister Lucía lives in Cuenca and works as a nurse.", []string{"self sister Lucía", "Lucía lives_in Cuenca", "Lucía job nurse"}},
-		{"relations", "My older brother, Tom, is a teacher.", []string{"self brother Tom", "Tom job teacher"}},
-		{"relations", "My sister's name is Lucía.", []string{"self sister Lucía"}},
-		{"relations", "My brother is called Tom", []string{"self brother Tom"}},
-		{"relations", "I have a sister named Lucía", []string{"self sister Lucía"}},
-		{"relations", "I have two kids named Ana and Luis.", []string{"self child Ana", "self child Luis"}},
-		{"relations", "Lucía is my sister", []string{"self sister Lucía"}},
-		{"relations", "I'm married to Ana", []string{"self spouse Ana"}},
-		{"relations", "Actually, my mom works at Initech.", []string{"my mother works_for Initech"}},
-		{"relations", "My sister Eva moved to Lima. She loves jazz.", []string{"self sister Eva", "Eva lives_in Lima", "Eva likes jazz"}},
-
-		{"places", "I live in San Francisco, California.", []string{"self lives_in San Francisco, California"}},
-		{"places", "I'm from Peru but I live in Quito.", []string{"self from Peru", "self lives_in Quito"}},
-		{"places", "I moved from Loja to Quito last year", []string{"self lives_in Quito"}},
-		{"places", "I was born in Lima", []string{"self born_in Lima"}},
-		{"places", "I grew up in New York City.", []string{"self grew_up_in New York City"}},
-		{"places", "I no longer live in Loja", []string{"not self lives_in Loja"}},
-		{"places", "I don't live in Loja anymore", []string{"not self lives_in Loja"}},
-		{"places", "I used to live in Loja", []string{"not self lives_in Loja"}},
-
-		{"likes", "I love the sea.", []string{"self likes sea"}},
-		{"likes", "I really like spicy food and I hate olives", []string{"self likes spicy food", "self dislikes olives"}},
-		{"likes", "I'm a big fan of jazz", []string{"self likes jazz"}},
-		{"likes", "I don't like olives", []string{"self dislikes olives"}},
-		{"likes", "My favourite colour is blue", []string{"self favourite_colour blue"}},
-		{"likes", "My favorite book is The Hobbit.", []string{"self favourite_book The Hobbit"}},
-		{"likes", "I am allergic to peanuts", []string{"self allergic_to peanuts"}},
-
-		{"dates", "My birthday is on 3 May.", []string{"self birthday 3 May"}},
-		{"dates", "My birthday is May 3rd, 1990", []string{"self birthday May 3rd, 1990"}},
-		{"dates", "My sister's birthday is in June", []string{"my sister birthday June"}},
-		{"dates", "I was born on 3 May 1990", []string{"self born_on 3 May 1990"}},
-
-		{"jobs", "I work as a nurse at Mercy Hospital.", []string{"self job nurse", "self works_for Mercy Hospital"}},
-		{"jobs", "I'm a software engineer", []string{"self job software engineer"}},
-		{"jobs", "I work at Initech", []string{"self works_for Initech"}},
-		{"jobs", "I quit my job at Initech", []string{"not self works_for Initech"}},
-		{"jobs", "I no longer work at Initech", []string{"not self works_for Initech"}},
-		{"jobs", "I study law at Yale", []string{"self studies law"}},
-
-		{"belongings", "I have a dog named Rex", []string{"self has_dog Rex"}},
-		{"belongings", "My dog is called Rex.", []string{"self has_dog Rex"}},
-		{"belongings", "I adopted a cat named Miso", []string{"self has_cat Miso"}},
-		{"belongings", "I bought a red car", []string{"self has red car"}},
-		{"belongings", "I sold my car.", []string{"not self has car"}},
-		{"belongings", "My bike is red", []string{"my bike colour red"}},
-		{"belongings", "She said hi. I play the guitar", []string{"self plays guitar"}},
-	}
-	for _, c := range cases {
-		t.Run(c.family+"/"+c.text, func(t *testing.T) {
-			if got := factsOf(c.text); !slices.Equal(got, c.want) {
-				t.Errorf("got  %q\nwant %q", got, c.want)
-			}
-		})
-	}
+func contrary(facts []graph.Fact, f graph.Fact) bool {
+	other := map[string]string{"likes": "dislikes", "dislikes": "likes"}[f.Relation]
+	return f.Ended && slices.ContainsFunc(facts, func(o graph.Fact) bool { return o.Relation == other && o.Object == f.Object && !o.Ended })
 }
 
+func TestCompoundSentencesTellOneFactAClause(t *testing.T) {
+	hold(t, []example{
+		{"My sister Lucía lives in Cuenca and works as a nurse.", []string{"self sister Lucía", "Lucía lives_in Cuenca", "Lucía job nurse"}},
+		{"My sister Lucía, who lives in Cuenca, works as a nurse.", []string{"self sister Lucía", "Lucía lives_in Cuenca", "Lucía job nurse"}},
+		{"I have a sister, Lucía, who lives in Cuenca.", []string{"self sister Lucía", "Lucía lives_in Cuenca"}},
+		{"My sister Eva moved to Lima. She loves jazz.", []string{"self sister Eva", "Eva lives_in Lima", "Eva likes jazz"}},
+		{"My sister's husband Tom works at Initech.", []string{"my sister husband Tom", "Tom works_for Initech"}},
+		{"Lucía's husband Tom lives in Loja", []string{"Lucía husband Tom", "Tom lives_in Loja"}},
+		{"My son Leo is a cook. His wife Ana is from Peru.", []string{"self son Leo", "Leo job cook", "Leo wife Ana", "Ana from Peru"}},
+		{"My husband and I live in Lima.", []string{"self lives_in Lima"}},
+		{"I live in Quito, do you know it?", []string{"self lives_in Quito"}},
+		{"I visited my sister Lucía in Cuenca last year.", []string{"self sister Lucía"}},
+		{"Well, actually I'm from Peru but I live in Quito.", []string{"self from Peru", "self lives_in Quito"}},
+		{"i live in quito and i love pizza", []string{"self lives_in quito", "self likes pizza"}},
+		{"I used to live in Loja but now I live in Quito", []string{"not self lives_in Loja", "self lives_in Quito"}},
+	})
+}
+
+// TestNoFactIsMadeUp holds the rules to what people say every day and what tells nothing of the kind.
 func TestNoFactIsMadeUp(t *testing.T) {
-	for _, text := range []string{
-		"Do you live in Quito?", "Where does my sister live?", "Is my sister Lucía living in Cuenca?", "I wish I lived in Quito",
-		"If I lived in Quito I would be happy", "I would like to live in Quito", "I want to move to Lima", "I don't live in Quito",
-		"I'm not a nurse", "I'm tired", "I'm a bit tired", "I am in Quito right now", "It is raining in Cuenca", "Maybe I work at Initech",
-		"I'm Spanish", "The weather is nice.", "He lives in Quito", "They said I live in Quito", "I might work as a nurse",
-		"I never had a dog named Rex", "I live in fear", "My sister", "My", "I", "", "   ", "...", "?!", "I like it", "I love you",
-		"I'm thinking about moving to Quito", "Imagine I work as a pilot", "Would you like a coffee?", "I have a question", "I have an idea",
-		"I have to go", "We have been there", "I got it", "I bought it", "I'm going to Quito", "One day I will live in Lima",
-		"I work hard", "I work from home", "I am happy to help", "My favourite is the first", "Call me later", "call me maybe",
-		"I hope to live in Cuenca", "I could live in Cuenca", "Are you from Peru", "What if I moved to Lima",
-	} {
-		if got := factsOf(text); len(got) > 0 {
+	for line := range strings.Lines(untelling) {
+		text := strings.TrimSpace(line)
+		if got := factsOf(turn("", text)); len(got) > 0 {
+			t.Errorf("%q made %q", text, got)
+		}
+	}
+	for _, text := range []string{"", "   ", "...", "?!", "I\nlive\n\nin Quito", "> I live in Quito\n> and work at Initech", "```\nI live in Quito\n```"} {
+		if got := factsOf(turn("", text)); len(got) > 0 {
 			t.Errorf("%q made %q", text, got)
 		}
 	}
 }
 
+const untelling = `Do you live in Quito?
+do you live in Quito
+Where does my sister live?
+Is my sister Lucía living in Cuenca?
+Are you from Peru
+What's my name?
+My name is Ana, isn't it?
+You live in Quito and work at Initech?
+I wish I lived in Quito
+If I lived in Quito I would be happy
+If I have time, I play the guitar
+What if I moved to Lima
+I would like to live in Quito
+I'd love to have a dog named Rex
+I want to move to Lima
+I hope to live in Cuenca
+I could live in Cuenca
+I might work as a nurse
+I'll work as a nurse one day
+One day I will live in Lima
+I'm thinking about moving to Quito
+I'm going to Quito
+I am about to move to Lima
+Imagine I work as a pilot
+Suppose my sister Lucía lives in Cuenca
+Maybe I work at Initech
+I almost moved to Lima
+I don't live in Quito
+I do not live in Quito
+I never lived in Quito
+I have never been to Peru
+I don't have a dog
+I never had a dog named Rex
+I'm not a nurse
+I'm not from Peru
+She isn't my sister
+I haven't moved to Lima
+My sister doesn't live in Cuenca
+I'm tired
+I'm a bit tired
+I'm Spanish
+I'm Catholic, if that matters
+I'm OK
+I'm READY
+I'm Sorry
+I'm so happy for you
+I am in Quito right now
+I'm on the bus to Loja
+I'm a member of the club
+I'm a huge fan
+I'm 100% sure
+I'm 5 minutes away
+I am used to it
+I'm here
+It is raining in Cuenca
+The weather is nice.
+The city where I live is lovely
+He lives in Quito
+She works as a nurse
+They said I live in Quito
+He said "I live in Paris".
+"I live in Paris" is a great line
+“I work at Initech,” she said.
+Somebody told me that you live in Quito
+I think Tom might live in Paris
+People love jazz
+Everyone likes pizza
+Nobody lives in Atlantis
+Dogs love bones
+Sounds like a plan, John
+Looks like a blast
+Feels like a dream come true
+Painting is fun
+Their love gives me strength
+Unconditional love is so important
+I live in fear
+i live in fear
+I live in a small house
+I live near the sea
+My sister
+My
+I
+I like it
+I love you
+I love that
+I love this song
+I love the idea
+I really like your hat
+I like how you think
+I enjoyed the trip
+I love watching them play
+I have a question
+I have an idea
+I have to go
+I have no car
+We have been there
+I got it
+I bought it
+I bought milk
+I had a car accident
+I work hard
+I work from home
+I work on it every day
+I am working on a project
+I am happy to help
+I played the piano in the video game
+Tom and Ana
+My favourite is the first
+My favourite part was the end
+My name is on the list
+Call me later
+call me maybe
+Call me when you can
+Can you call me tomorrow
+My birthday is soon
+I was born ready
+I was born to run
+I quit
+I lost my keys
+I sold out
+Thanks, Melanie! That's really sweet.
+Hey Mel! Good to see you!
+We should move to Lima
+Let's live in Peru
+Remember when I lived alone
+No, my friend, that is wrong
+Mom says hi
+See you on Monday
+I love how the light falls in May`
+
 func TestFactsOfNamedSpeakersAreTheirs(t *testing.T) {
-	d := Extract(graph.Turn{Messages: []graph.Message{
-		{Role: "user", Name: "Melanie", Content: "My son Tom lives in Boston. I love pottery."},
+	spoken := graph.Turn{Messages: []graph.Message{
+		{Role: "user", Name: "Melanie", Content: "My son Tom lives in Boston. I love pottery. My sister works at Initech."},
 		{Role: "assistant", Content: "I live in Paris and my sister is Siri."},
-	}})
-	want := []string{"Melanie son Tom", "Tom lives_in Boston", "Melanie likes pottery"}
-	if got := written(d.Facts); !slices.Equal(got, want) {
+		{Role: "assistant", Name: "Helper", Content: "I live in Paris."},
+		{Role: "system", Content: "I live in Rome."},
+		{Role: "participant", Name: "Caroline", Content: "I'm from Sweden."},
+		{Role: "participant", Content: "I live in Oslo."},
+	}}
+	want := []string{"Melanie son Tom", "Tom lives_in Boston", "Melanie likes pottery", "Melanie's sister works_for Initech", "Caroline from Sweden"}
+	if got := factsOf(spoken); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
-	}
-	for _, e := range []graph.Entity{{Name: "Melanie", Kind: graph.Person}, {Name: "Tom", Kind: graph.Person}, {Name: "Boston", Kind: graph.Place}} {
-		if !slices.Contains(d.Mentions, e) {
-			t.Errorf("%v is not mentioned: %v", e, d.Mentions)
-		}
 	}
 }
 
 func TestFactCarriesItsClauseInTheSpeakersWords(t *testing.T) {
-	d := Extract(graph.Turn{Messages: []graph.Message{{Role: "user", Content: "Well, my sister Lucía lives in Cuenca and works as a nurse."}}})
-	for _, f := range d.Facts {
-		want := map[string]string{"lives_in": "my sister Lucía lives in Cuenca", "job": "my sister Lucía works as a nurse"}[f.Relation]
-		if want != "" && f.Text != want {
-			t.Errorf("%s: %q, want %q", f.Relation, f.Text, want)
+	texts := map[string]string{}
+	for _, f := range Extract(turn("", "Well, my  sister Lucía\nlives in Cuenca, and works as a nurse. It rains. I've moved to Quito, by the way!")).Facts {
+		texts[f.Relation+" "+f.Object] = f.Text
+	}
+	for fact, want := range map[string]string{
+		"sister Lucía": "my sister Lucía lives in Cuenca", "lives_in Cuenca": "my sister Lucía lives in Cuenca",
+		"job nurse": "my sister Lucía works as a nurse", "lives_in Quito": "I've moved to Quito",
+	} {
+		if texts[fact] != want {
+			t.Errorf("%s: %q, want %q", fact, texts[fact], want)
+		}
+	}
+}
+
+func TestOfSomeRelationsThereIsOneAtATime(t *testing.T) {
+	one := map[string]bool{"lives_in": true, "name": true, "birthday": true, "job": true, "works_for": true, "favourite_colour": true, "sister": false, "likes": false, "has": false}
+	text := "My name is Ana. I live in Quito. My birthday is 3 May. I work as a nurse at Initech. My favourite colour is blue. My sister Eva is here. I love jazz. I have a car."
+	seen := map[string]bool{}
+	for _, f := range Extract(turn("", text)).Facts {
+		seen[f.Relation] = true
+		if want, known := one[f.Relation]; known && f.Single != want {
+			t.Errorf("%s: single is %t", f.Relation, f.Single)
+		}
+	}
+	for relation := range one {
+		if !seen[relation] {
+			t.Errorf("no fact of %s", relation)
+		}
+	}
+}
+
+func TestMentionsKnowWhatTheyAre(t *testing.T) {
+	d := Extract(turn("Ana", "Hey Caroline! My sister Lucía lives in Cuenca, near the Andes. I met Tom at Mercy Hospital on 3 May 2023. We read Becoming Nicole."))
+	for _, e := range []graph.Entity{
+		{Name: "Ana", Kind: graph.Person}, {Name: "Caroline", Kind: graph.Person}, {Name: "Lucía", Kind: graph.Person}, {Name: "Cuenca", Kind: graph.Place},
+		{Name: "Andes", Kind: graph.Place}, {Name: "Tom", Kind: graph.Person}, {Name: "Mercy Hospital", Kind: graph.Group}, {Name: "3 May 2023", Kind: graph.Date},
+		{Name: "Becoming Nicole", Kind: graph.Thing},
+	} {
+		if !slices.Contains(d.Mentions, e) {
+			t.Errorf("%v is not among %v", e, d.Mentions)
 		}
 	}
 }
 
 func TestYieldIsBounded(t *testing.T) {
-	d := Extract(graph.Turn{Messages: []graph.Message{{Role: "user", Content: strings.Repeat("I live in Aaa. I like bbb. ", 5000)}}})
-	if len(d.Facts) > maxFacts || len(d.Mentions) > maxMentions {
+	var text strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&text, "My sister Lucía%d lives in Aaa%d. ", i, i)
+	}
+	d := Extract(turn("", text.String()))
+	if len(d.Facts) != maxFacts || len(d.Mentions) != maxMentions {
 		t.Errorf("%d facts, %d mentions", len(d.Facts), len(d.Mentions))
 	}
 }
 
 func FuzzExtract(f *testing.F) {
-	for _, seed := range []string{"My sister Lucía lives in Cuenca and works as a nurse.", "I'm José’s dad, call me Max!", "\xff\xfe my \x00", "I I I I, and, and"} {
+	for _, seed := range []string{"My sister Lucía lives in Cuenca and works as a nurse.", "I'm José’s dad, call me Max!", "\xff\xfe my \x00",
+		"I I I I, and, and", "don't can't won't ’ ' '' ’s", "> a\n```\nb", "MY NAME IS ANA", "I was born on May 3rd, 1990 in St. Louis, Missouri"} {
 		f.Add("", seed)
 	}
 	f.Fuzz(func(t *testing.T, speaker, text string) {
-		for _, fact := range Extract(graph.Turn{Messages: []graph.Message{{Role: "user", Name: speaker, Content: text}}}).Facts {
-			if fact.Subject == "" || fact.Relation == "" || fact.Object == "" {
-				t.Errorf("half a fact of %q: %+v", text, fact)
-			}
+		d := Extract(turn(speaker, text))
+		w := graph.Write{Turn: turn(speaker, text), Mentions: d.Mentions, Facts: d.Facts}
+		w.Turn.ID, w.Turn.SessionID, w.Turn.User, w.Turn.Messages[0].At = "t", "s", "u", time.Unix(1, 0)
+		if _, err := graph.NewEntry(w); err != nil {
+			t.Errorf("no store would take what was drawn from %q by %q: %v", text, speaker, err)
 		}
 	})
 }
 
+// BenchmarkExtract is one turn of an ordinary talk.
 func BenchmarkExtract(b *testing.B) {
-	t := graph.Turn{Messages: []graph.Message{{Role: "user", Name: "Ana", Content: "Well, my sister Lucía lives in Cuenca and works as a nurse. " +
-		"We went to the beach on Sunday, and the kids loved it! How have you been? I am swamped with work these days."}}}
+	ordinary := turn("Ana", "Well, my sister Lucía lives in Cuenca and works as a nurse. "+
+		"We went to the beach on Sunday, and the kids loved it! How have you been? I am swamped with work these days.")
+	b.ReportAllocs()
 	for b.Loop() {
-		Extract(t)
+		Extract(ordinary)
+	}
+}
+
+// BenchmarkHostile reads texts of 64 KB that are made to cost.
+func BenchmarkHostile(b *testing.B) {
+	for _, unit := range []string{"I live in Aaa, Bbb and ", "my sister's ", "A of the ", "Aa ", "and, ", "I have a a ", "\n> ", "' ", "\"", "é", "x"} {
+		text := turn("", strings.Repeat(unit, (64<<10)/len(unit)))
+		b.Run(strings.TrimSpace(unit), func(b *testing.B) {
+			for b.Loop() {
+				Extract(text)
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(time.Millisecond), "ms/text")
+		})
 	}
 }

@@ -1,41 +1,53 @@
 package extract
 
-import (
-	"regexp"
-
-	"github.com/aguante-chat/aguante/shared/graph"
-)
-
-// occupation is what "I'm a …" makes a job: "I'm a nurse" is one, "I'm a bit tired" is none.
-const occupation = `((?:[\p{L}-]+ ){0,2}?(?:nurse|doctor|teacher|professor|lecturer|tutor|engineer|developer|programmer|designer|architect|artist|painter|writer|author|poet|journalist|editor|photographer|musician|singer|guitarist|pianist|drummer|dancer|actor|actress|chef|cook|baker|waiter|waitress|barista|bartender|driver|pilot|mechanic|electrician|plumber|carpenter|builder|farmer|gardener|florist|firefighter|policeman|policewoman|police officer|soldier|lawyer|attorney|judge|accountant|banker|consultant|manager|director|analyst|scientist|researcher|biologist|chemist|physicist|mathematician|psychologist|psychiatrist|therapist|counsel?lor|social worker|dentist|surgeon|vet|veterinarian|pharmacist|paramedic|midwife|carer|nanny|hairdresser|barber|tailor|secretary|receptionist|librarian|translator|interpreter|salesman|saleswoman|salesperson|cashier|shopkeeper|entrepreneur|freelancer|student|intern|apprentice|politician|priest|pastor|coach|trainer|athlete|footballer|swimmer|producer|composer|model|janitor|cleaner|technician|electronics engineer|data scientist|product owner|project manager|software engineer))`
-
-// jobRules: "I work as a nurse", "she works at Initech", "he is a teacher", "I quit my job at Initech", "I study law at
-// Yale", "I retired".
-var jobRules = []rule{
-	{pattern: regexp.MustCompile(`^(?:work|works|worked|working|am working|is working|got a job|have a job|has a job|started(?: working)?) as (?:an? |the )?` + thing + `(?: (?:at|for|with) (?:the )?` + names + `)?` + stop), last: true,
-		draw: func(c *clauseDrawing, m []string) {
-			c.tell("job", m[0], true, graph.Thing)
-			if m[1] != "" {
-				c.tell("works_for", m[1], true, graph.Group)
-			}
-		}},
-	telling(`^(?:work|works|worked|working|am working|is working|got a job|have a job|has a job|started(?: working)?|am employed|is employed) (?:at|for|with|by) (?:the )?`+names, "works_for", true, graph.Group),
-	telling(`^(?:am|is|'m|became|was promoted to|got promoted to)(?: now| also| currently)? (?:an?|the) `+occupation+`\b`, "job", true, graph.Thing),
-	{pattern: regexp.MustCompile(`^(?:quit|left|lost|resigned from|got fired from) (?:my|his|her|their) (?:old )?job(?: (?:at|with) (?:the )?` + names + `)?`), last: true, draw: leaving},
-	{pattern: regexp.MustCompile(`^my job(?: at (?:the )?` + names + `)?$`), last: true, draw: func(c *clauseDrawing, m []string) {
-		if c.ended {
-			leaving(c, m)
-		}
-	}},
-	{pattern: regexp.MustCompile(`^(?:am |is )?retired$`), last: true, draw: func(c *clauseDrawing, _ []string) { c.tell("job", "retired", true, graph.Thing) }},
-	telling(`^(?:study|studies|studied|am studying|is studying|major in|majors in) `+thing+stop, "studies", false, graph.Thing),
-	telling(`^(?:go|goes|went) to (`+name+` (?:University|College|School|High)|University of `+name+`)`, "studies_at", true, graph.Group),
+// jobRules: "I work as a nurse at Mercy Hospital", "he is a teacher", "I quit my job at Initech", "I study law at Yale".
+var jobRules = []string{
+	`work~|working [now|part-time|full-time] as a|an|the {post:job} [at|for|with|in [the|a] {group:works_for}]`,
+	`work~|working [now|part-time|full-time] at|for|with [the] {group:works_for} as a|an|the {post:job}`,
+	`work~|working [now|part-time|full-time] at|for|with [the] {group:works_for}`,
+	`work~|working [now|part-time|full-time] at|for|in a|an [local|small|big] {workplace:works_for}`,
+	`am|is|are|became a|an [retired] {job:job} [at|for|with [the] {group:works_for}]`,
+	`got|was|were|been promoted to {post:job}`,
+	`got|have~|landed|found|started|took|accepted a [new] job as a|an {post:job} [at|with|for [the] {group:works_for}]`,
+	`got|have~|landed|found|started|took|accepted a [new] job at|with|for [the] {group:works_for}`,
+	`quit|left|lost|resigned [from] my|his|her|their|the [old] job at|with [the] {group:-works_for} !-job`,
+	`quit|left|lost|resigned [from] my|his|her|their|the [old] job !-works_for !-job`,
+	`got|was|were|been fired|laid [off] !-works_for !-job`,
+	`is|am {retired:job} !-works_for`,
+	`{retired:job} [from [the] {group:-works_for}] !-works_for`,
+	`study|studies|studying|major~|majoring [in] {field:studies} [at [the] {group:studies_at}]`,
+	`study|studies|studying at [the] {group:studies_at}`,
+	`teach~|teaching {field:teaches} [at [the] {group:works_for}]`,
+	`go~|going to {school:studies_at}`,
+	`went|been to [the] {school:studied_at}`,
+	`graduated from [the] {group:graduated_from}`,
 }
 
-// leaving ends a job, whichever it was, and the employer if he is named.
-func leaving(c *clauseDrawing, m []string) {
-	c.ended = true
-	if m[0] != "" {
-		c.tell("works_for", m[0], true, graph.Group)
-	}
+// occupations follow "my" or "my sister's": "job is teaching".
+var occupations = []string{
+	`job|profession|occupation is [being] {post:job} $`,
 }
+
+// jobs are the words that make "I'm a …" an occupation: "I'm a nurse" is one, "I'm a bit tired" is none.
+const jobs = `nurse, doctor, teacher, professor, lecturer, tutor, engineer, developer, programmer, designer, architect, artist,
+painter, sculptor, writer, author, poet, novelist, journalist, reporter, editor, photographer, filmmaker, screenwriter, musician,
+singer, songwriter, guitarist, pianist, drummer, violinist, dancer, choreographer, actor, actress, comedian, chef, cook, baker,
+waiter, waitress, barista, bartender, driver, pilot, flight attendant, mechanic, electrician, plumber, carpenter, builder, welder,
+farmer, gardener, florist, firefighter, policeman, policewoman, police officer, detective, soldier, veteran, lawyer, attorney,
+paralegal, judge, accountant, banker, auditor, consultant, manager, director, analyst, administrator, scientist, researcher,
+biologist, chemist, physicist, mathematician, statistician, economist, historian, geologist, astronomer, psychologist, psychiatrist,
+therapist, physiotherapist, counselor, counsellor, social worker, dentist, surgeon, vet, veterinarian, pharmacist, paramedic,
+midwife, carer, caregiver, nanny, babysitter, hairdresser, barber, tailor, stylist, secretary, receptionist, librarian, translator,
+interpreter, salesman, saleswoman, salesperson, cashier, shopkeeper, entrepreneur, freelancer, contractor, student, intern,
+apprentice, politician, mayor, priest, pastor, nun, monk, rabbi, imam, coach, trainer, athlete, footballer, swimmer, boxer, producer,
+composer, dj, janitor, cleaner, technician, product owner, project manager, realtor, broker, recruiter, butcher, fisherman, sailor,
+security guard, guide, archaeologist, blogger, streamer, youtuber, housewife, househusband, stay-at-home mom, stay-at-home dad`
+
+const workplaces = `bakery, restaurant, cafe, café, coffee shop, bookshop, bookstore, shop, store, supermarket, hotel, hostel, bar, bank,
+hospital, clinic, school, kindergarten, university, college, library, museum, gallery, garage, factory, farm, studio, gym, salon,
+law firm, startup, start-up, company, agency, warehouse, call center, call centre, shelter, pharmacy, nursing home, zoo, airport`
+
+const fields = `law, medicine, biology, chemistry, physics, mathematics, maths, math, history, philosophy, psychology, sociology, economics,
+business, finance, accounting, marketing, engineering, computer science, data science, nursing, art, art history, music, literature,
+english, spanish, french, german, chinese, japanese, linguistics, journalism, architecture, design, graphic design, fashion,
+political science, theology, theatre, theater, film, education, geography, geology, astronomy, statistics, yoga, piano, guitar, dance`

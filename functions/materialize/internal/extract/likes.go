@@ -1,29 +1,68 @@
 package extract
 
 import (
-	"regexp"
-
-	"github.com/aguante-chat/aguante/shared/graph"
+	"github.com/aguante-chat/aguante/functions/materialize/internal/phrase"
 )
 
-// likeRules: "I love the sea", "she hates olives", "I'm a big fan of jazz", "I am into climbing", "I enjoy painting".
-var likeRules = []rule{
-	liking(`^(?:like|likes|liked|love|loves|loved|enjoy|enjoys|enjoyed|adore|adores|prefer|prefers)(?: really| also)? `, "likes"),
-	liking(`^(?:hate|hates|hated|dislike|dislikes|disliked|detest|detests|can't stand|cannot stand|can’t stand) `, "dislikes"),
-	liking(`^(?:am|is|are) (?:a |an )?(?:big |huge |great |real )?(?:fan of|fond of|crazy about|passionate about|obsessed with|keen on|into) `, "likes"),
-	liking(`^(?:am|is) allergic to `, "allergic_to"),
+// likeRules: "I love the sea", "she hates olives", "I'm a big fan of jazz". One does not like and dislike the same thing.
+var likeRules = []string{
+	`like~|love~|enjoy~|adore~|prefer~ {activity:likes,-dislikes}`,
+	`have~ [always] liked|loved|enjoyed|adored {activity:likes,-dislikes}`,
+	`have~ [always] hated|disliked {activity:dislikes,-likes}`,
+	`hate~|dislike~|detest~|loathe~ {activity:dislikes,-likes}`,
+	`can not stand {activity:dislikes,-likes}`,
+	`am|is|are a [big|huge|great|real|massive] fan of {activity:likes,-dislikes}`,
+	`am|is|are fond of {activity:likes,-dislikes}`,
+	`am|is|are crazy|passionate about {activity:likes,-dislikes}`,
+	`am|is|are keen on {activity:likes,-dislikes}`,
+	`am|is|are [really|totally] into {activity:likes,-dislikes}`,
+	`am|is|are allergic to {thing:allergic_to} [and {thing:allergic_to}] $`,
+	`am|is|are allergic to {thing:allergic_to}`,
+	`am|is|are a [strict] {diet:diet} $`,
+	`am|is|are [strictly] {diet:diet} $`,
+	`is|are my|our [all-time|absolute] favourite|favorite {noun:<favourite_@} $`,
 }
 
-var disliked = regexp.MustCompile(`^(?:like|love|enjoy|eat|drink) (?:the |a |an |any )?` + thing + stop)
+// denialRules are read behind a "not" or "never": "I don't like olives".
+var denialRules = []string{
+	`like|love|enjoy|eat|drink|liked|loved|enjoyed {activity:dislikes,-likes}`,
+}
 
-// pointing is no thing to like.
-var pointing = regexp.MustCompile(`^(?:it|him|her|them|you|this|that|these|those|us|me|how|when|what|your|his|their|to be|being|so|doing this|one|ones|everything|something|anything|nothing)\b`)
+// favourites follow "my": "favourite colour is blue".
+var favourites = []string{
+	`[all-time|absolute] favourite|favorite {noun} is|are|was|remains [still|probably|definitely] {activity:favourite_@}`,
+}
 
-func liking(verb, relation string) rule {
-	return rule{pattern: regexp.MustCompile(verb + `(?:the |a |an |my |all |to |some )?` + thing + stop), last: true,
-		draw: func(c *clauseDrawing, m []string) {
-			if !pointing.MatchString(m[0]) {
-				c.tell(relation, m[0], false, graph.Thing)
-			}
-		}}
+const diets = `vegan, vegetarian, pescatarian`
+
+// vague is what a conversation is about at the moment rather than what somebody likes: "I love the idea".
+var vague = set(`way idea fact part look feeling vibe vibes energy message plan view sound thought sight quote quotes color colors
+colour colours details design picture photo pic painting piece story connection freedom theme themes detail name texture
+it spirit attitude enthusiasm passion support advice suggestion concept atmosphere outfit bowl`)
+
+var parts = set("part parts thing things one ones bit moment moments scene line")
+
+// favourite is what one has a favourite of, for good: not the favourite part of what is talked about.
+func favourite(s *phrase.Sentence, at int) (int, string) {
+	end, value := phrase.Noun(s, at)
+	if parts[s.Low(end-1)] {
+		return at, ""
+	}
+	return end, value
+}
+
+// liked is an activity or thing that somebody may like: not "the idea", not "your hat".
+func liked(s *phrase.Sentence, at int) (int, string) {
+	end, value := phrase.Activity(s, at)
+	if end > at && s.Low(at) == "the" {
+		if vague[s.Low(end-1)] || vague[s.Low(at+1)] || !s.Ends(end) {
+			return at, ""
+		}
+	}
+	if further, _ := phrase.Thing(s, end+1); end > at && s.Low(end) == "and" && further > end+1 && s.Ends(further) {
+		if _, first := phrase.Thing(s, end+1); first != "" { // "chocolate and berry flavours" are liked as said
+			value, end = value+" and "+first, further
+		}
+	}
+	return end, value
 }

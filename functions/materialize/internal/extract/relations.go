@@ -1,100 +1,78 @@
 package extract
 
 import (
-	"regexp"
+	"maps"
 	"strings"
-
-	"github.com/aguante-chat/aguante/shared/graph"
 )
 
-// relations are the words for people who belong to the speaker, by the relation they stand for.
-var relations = map[string]string{
-	"sister": "sister", "sis": "sister", "brother": "brother", "bro": "brother", "sibling": "sibling",
-	"mother": "mother", "mom": "mother", "mum": "mother", "mama": "mother", "father": "father", "dad": "father", "papa": "father",
-	"son": "son", "daughter": "daughter", "kid": "child", "child": "child", "baby": "child",
-	"wife": "wife", "husband": "husband", "spouse": "spouse", "partner": "partner", "boyfriend": "boyfriend",
-	"girlfriend": "girlfriend", "fiancé": "fiancé", "fiancée": "fiancée", "fiance": "fiancé", "fiancee": "fiancée",
-	"best friend": "best_friend", "friend": "friend", "buddy": "friend", "roommate": "roommate", "flatmate": "roommate",
-	"neighbour": "neighbour", "neighbor": "neighbour", "boss": "boss", "manager": "boss", "colleague": "colleague",
-	"coworker": "colleague", "co-worker": "colleague", "teacher": "teacher", "coach": "coach", "mentor": "mentor",
-	"aunt": "aunt", "uncle": "uncle", "cousin": "cousin", "niece": "niece", "nephew": "nephew",
-	"grandmother": "grandmother", "grandma": "grandmother", "granny": "grandmother", "grandfather": "grandfather",
-	"grandpa": "grandfather", "grandson": "grandson", "granddaughter": "granddaughter", "doctor": "doctor",
-	"mother-in-law": "mother_in_law", "father-in-law": "father_in_law", "stepmother": "stepmother", "stepfather": "stepfather",
+// relations are the words for people and animals that belong to somebody, by the relation they stand for.
+var relations = merged(kin, pairs(`friend:friend friends:friend buddy:friend best_friend:best_friend roommate:roommate
+flatmate:roommate housemate:roommate neighbour:neighbour neighbor:neighbour boss:boss manager:boss colleague:colleague
+coworker:colleague co-worker:colleague teacher:teacher coach:coach mentor:mentor therapist:therapist doctor:doctor
+landlord:landlord landlady:landlord partner:partner boyfriend:boyfriend girlfriend:girlfriend`))
+
+// kin are those that one says to have: "I have a sister", "we have two dogs".
+var kin = pairs(`sister:sister sisters:sister sis:sister brother:brother brothers:brother bro:brother sibling:sibling siblings:sibling
+twin:twin mother:mother mom:mother mum:mother mama:mother father:father dad:father papa:father parents:parents
+son:son sons:son daughter:daughter daughters:daughter kid:child kids:child child:child children:child baby:child
+wife:wife husband:husband spouse:spouse fiancé:fiancé fiancée:fiancée fiance:fiancé fiancee:fiancée
+aunt:aunt aunts:aunt uncle:uncle uncles:uncle cousin:cousin cousins:cousin niece:niece nieces:niece nephew:nephew nephews:nephew
+grandmother:grandmother grandma:grandmother granny:grandmother nana:grandmother grandfather:grandfather grandpa:grandfather
+grandson:grandson granddaughter:granddaughter stepmother:stepmother stepfather:stepfather stepson:stepson stepdaughter:stepdaughter
+mother-in-law:mother_in_law father-in-law:father_in_law sister-in-law:sister_in_law brother-in-law:brother_in_law
+mother_in_law:mother_in_law father_in_law:father_in_law sister_in_law:sister_in_law brother_in_law:brother_in_law
+dog:dog dogs:dog puppy:dog puppies:dog pup:dog cat:cat cats:cat kitten:cat kittens:cat kitty:cat rabbit:rabbit bunny:rabbit
+hamster:hamster guinea_pig:guinea_pig parrot:parrot budgie:budgie canary:canary horse:horse pony:pony goldfish:goldfish
+turtle:turtle turtles:turtle tortoise:tortoise snake:snake lizard:lizard gecko:gecko ferret:ferret pet:pet pets:pet`)
+
+// pets are the relations that are no people.
+var pets = set(`dog cat rabbit hamster guinea_pig parrot budgie canary horse pony goldfish turtle tortoise snake lizard gecko ferret pet`)
+
+// adjectives may stand before a relation or a belonging.
+var adjectives = set(`older younger little big twin elder eldest youngest oldest dear dearest late half new old other lovely
+beloved close good sweet beautiful amazing only first second own`)
+
+// relationRules: "Lucía is my sister", "I have a sister named Lucía", "my brother is called Tom", "I'm married to Ana".
+var relationRules = []string{
+	`is|was called|named {firstname:name}`,
+	`am|are called|named {firstname:nickname}`,
+	`is|was|are my|our [` + anyAdjective + `] {relation:<@}`,
+	`my|our {relation:<@}`, // behind "is no longer"
+	`have~|'s|got [got] ` + several + ` [` + anyAdjective + `] {relation} [,] named|called {person:@} [and|, [and] {person:@}]`,
+	`have~|'s|got [got] ` + several + ` [` + anyAdjective + `] {relation} whose name is {person:@}`,
+	`have~|'s|got [got] ` + several + ` [` + anyAdjective + `] {kin} , {person:@} [and|, [and] {person:@}] $`,
+	`have~|'s|got [got] ` + several + ` [` + anyAdjective + `] {kin:has} [and ` + several + ` [` + anyAdjective + `] {kin:has}] $`,
+	`adopted|rescued|got|bought [also|just|recently] ` + several + ` [` + anyAdjective + `] {kin} [,] named|called {person:@} [and {person:@}]`,
+	`adopted|rescued [also|just|recently] ` + several + ` [` + anyAdjective + `] {kin:has} $`,
+	`am|is|are|was|got|get~ married to {person:spouse}`,
+	`am|is|are|was|got|get~ engaged to {person:fiancé}`,
+	`married {person:spouse}`,
+	`am|is|are dating {person:partner}`,
+	`broke|split up with my|his|her|their [ex] {relation} !-@`,
+	`divorced my|his|her {relation} !-@`,
+	`broke|split up with {person:-partner,-boyfriend,-girlfriend,-spouse,-wife,-husband}`,
+	`separated|divorced [from] {person:-partner,-boyfriend,-girlfriend,-spouse,-wife,-husband}`,
+	`am|is|are|got divorced !-spouse !-wife !-husband`,
 }
 
-const relationWords = `best friend|mother-in-law|father-in-law|stepmother|stepfather|sister|sis|brother|bro|sibling|mother|mom|mum|mama|father|dad|papa|son|daughter|kid|child|baby|wife|husband|spouse|partner|boyfriend|girlfriend|fiancée?|fiancee?|friend|buddy|roommate|flatmate|neighbou?r|boss|manager|colleague|co-?worker|teacher|coach|mentor|aunt|uncle|cousin|niece|nephew|grandmother|grandma|granny|grandfather|grandpa|grandson|granddaughter|doctor`
+const several = `a|an|another|one|two|three|four|five|2|3|4|5`
 
-// oneAtATime are the relations of which one has one at a time: a new one ends the old.
-var oneAtATime = map[string]bool{
-	"mother": true, "father": true, "wife": true, "husband": true, "spouse": true, "partner": true, "boyfriend": true,
-	"girlfriend": true, "fiancé": true, "fiancée": true, "best_friend": true, "boss": true,
-}
+const anyAdjective = `older|younger|little|big|twin|elder|new|old|good|close|great|dear|best|cute|beautiful|lovely|sweet|small|wonderful`
 
-// relationRules: "My sister's name is Lucía", "My brother is called Tom", "I have a sister named Lucía", "Lucía is my
-// sister", "I broke up with Tom", "I am married to Ana".
-var relationRules = []rule{
-	{pattern: regexp.MustCompile(`^(?:is|was) (?:called|named) ` + names), last: true, draw: func(c *clauseDrawing, m []string) { c.called(m[0]) }},
-	{pattern: regexp.MustCompile(`^is ` + names + `$`), last: true, draw: func(c *clauseDrawing, m []string) { c.called(m[0]) }},
-	{pattern: regexp.MustCompile(`^(?:is|was|has been) (?:my|our) (?:(?:older|younger|little|big|twin|elder|dear|late|new|old) )*(` + relationWords + `)\b`), last: true,
-		draw: func(c *clauseDrawing, m []string) {
-			c.mention(c.who.name, graph.Person)
-			f := c.related(relations[strings.ToLower(m[0])], c.who.name, c.said)
-			f.Ended = c.ended
-			c.fact(f)
-		}},
-	{pattern: regexp.MustCompile(`^(?:have|has|'ve got|have got|has got|got) (?:an?|one|two|three|four|\d) (?:(?:older|younger|little|big|twin|elder|new|good|close|great|dear|best) )*(` + relationWords + `)s?,? (?:named|called|whose name is) ` + names + `(?:,? and ` + names + `)?`), last: true,
-		draw: func(c *clauseDrawing, m []string) {
-			for _, who := range m[1:] {
-				if who != "" {
-					c.mention(who, graph.Person)
-					c.relate(relations[strings.ToLower(m[0])], who)
-				}
-			}
-		}},
-	{pattern: regexp.MustCompile(`^(?:am|is|are|got|was) (?:married|engaged) to ` + names), last: true,
-		draw: func(c *clauseDrawing, m []string) { c.mention(m[0], graph.Person); c.relate("spouse", m[0]) }},
-	{pattern: regexp.MustCompile(`^(?:broke up with|divorced|split up with|separated from|left) ` + names + `$`), last: true,
-		draw: func(c *clauseDrawing, m []string) {
-			c.mention(m[0], graph.Person)
-			for _, r := range []string{"partner", "boyfriend", "girlfriend", "wife", "husband", "spouse"} {
-				c.fact(graph.Fact{Subject: c.who.name, Relation: r, Object: m[0], Single: true, Ended: true, Text: c.said})
-			}
-		}},
-}
-
-// called gives a name to "my sister", or to the speaker.
-func (c *clauseDrawing) called(who string) {
-	c.mention(who, graph.Person)
-	owner := strings.TrimSuffix(c.owned(""), " ")
-	if relation, ok := strings.CutPrefix(c.who.name, owner+" "); ok {
-		c.fact(c.related(strings.ReplaceAll(relation, " ", "_"), who, c.said))
-		c.last = subject{name: who, phrase: who, person: true}
-		return
+func merged(some ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, m := range some {
+		maps.Copy(all, m)
 	}
-	if c.who.name == c.speaker {
-		c.fact(graph.Fact{Subject: c.speaker, Relation: "name", Object: who, Single: true, Text: c.said})
+	return all
+}
+
+// pairs reads "word:value" pairs; in a word an underscore is a space.
+func pairs(list string) map[string]string {
+	all := map[string]string{}
+	for p := range strings.FieldsSeq(list) {
+		word, value, _ := strings.Cut(p, ":")
+		all[strings.ReplaceAll(word, "_", " ")] = value
 	}
-}
-
-// relate is a relation of whoever the clause speaks of.
-func (c *clauseDrawing) relate(relation, who string) {
-	c.fact(graph.Fact{Subject: c.who.name, Relation: relation, Object: who, Single: oneAtATime[relation], Ended: c.ended, Text: c.said})
-}
-
-// naming are the ways to say one's own name. "I'm Ana" counts only beside a greeting: "I'm Spanish" is no name.
-var naming = []*regexp.Regexp{
-	regexp.MustCompile(`\b[Mm]y (?:full |first |real )?name(?: is|'s|’s) ` + names),
-	regexp.MustCompile(`\b(?:[Cc]all me|I go by|I am called|I'm called|I’m called) ` + names),
-	regexp.MustCompile(`^(?:[Hh]i|[Hh]ello|[Hh]ey)(?: there| everyone| all)?[,!.]? (?:I'm|I am|I’m|this is) ` + names + `(?:$|[,.])`),
-}
-
-func (d *drawing) names(s sentence) {
-	for _, p := range naming {
-		if m := p.FindStringSubmatch(s.text); m != nil {
-			d.mention(m[1], graph.Person)
-			d.fact(graph.Fact{Subject: d.speaker, Relation: "name", Object: m[1], Single: true, Text: m[0]})
-			return
-		}
-	}
+	return all
 }

@@ -1,58 +1,78 @@
 package extract
 
 import (
-	"regexp"
+	"slices"
+	"strings"
 
+	"github.com/aguante-chat/aguante/functions/materialize/internal/phrase"
 	"github.com/aguante-chat/aguante/shared/graph"
 )
 
-// rule draws facts from what is said of a subject. Its pattern is anchored at the predicate's start.
-type rule struct {
-	pattern *regexp.Regexp
-	draw    func(c *clauseDrawing, groups []string)
-	last    bool // no further rule reads the clause
+// A rule is a phrase pattern whose labels say what a fact is made of:
+//
+//	{place:lives_in}   whom the clause speaks of lives in what was read there
+//	{place:-lives_in}  … no longer
+//	{person:@}         the relation is the word captured before: "a sister named Lucía"
+//	{relation:<@}      the other way round: "Lucía is my sister"
+//	!-job              whatever the job was, it ends
+
+// The tables, by what stands before: a subject, a subject and "not", a possessive, nothing.
+var (
+	predicates = phrase.NewTable(readers, slices.Concat(dateRules, relationRules, belongingRules, jobRules, placeRules, likeRules, nameRules)...)
+	denials    = phrase.NewTable(readers, denialRules...)
+	possessed  = phrase.NewTable(readers, slices.Concat(called, favourites, anniversaries, occupations)...)
+	sayings    = phrase.NewTable(readers, callRules...)
+)
+
+// singles are the relations of which one has one object at a time: a new one ends the old.
+var singles = set(`name nickname lives_in from born_in born_on grew_up_in birthday anniversary wedding age job works_for studies_at
+spouse wife husband partner boyfriend girlfriend fiancé fiancée mother father best_friend boss colour diet`)
+
+func single(relation string) bool {
+	return singles[relation] || strings.HasPrefix(relation, "favourite_")
 }
 
-// families are tried in this order: the more specific first.
-var families = [][]rule{dateRules, relationRules, belongingRules, placeRules, jobRules, likeRules}
-
-// clauseDrawing is what a rule draws from one clause with.
-type clauseDrawing struct {
-	*drawing
-	who   subject
-	said  string // the clause with its subject, in the speaker's words
-	ended bool
-}
-
-// tell makes a fact of the clause's subject and mentions both.
-func (c *clauseDrawing) tell(relation, object string, single bool, kind string) {
-	if c.who.person && c.who.name != c.speaker {
-		c.mention(c.who.name, graph.Person)
-	}
-	c.mention(object, kind)
-	c.fact(graph.Fact{Subject: c.who.name, Relation: relation, Object: object, Single: single, Ended: c.ended, Text: c.said})
-}
-
-// telling is a rule that makes one fact of its first group.
-func telling(pattern, relation string, single bool, kind string) rule {
-	return rule{pattern: regexp.MustCompile(pattern), last: true, draw: func(c *clauseDrawing, m []string) { c.tell(relation, m[0], single, kind) }}
-}
-
-// denied draws the few facts that a denial makes: "I don't like olives".
-func (d *drawing) denied(who subject, rest, said string) {
-	if m := disliked.FindStringSubmatch(rest); m != nil {
-		c := &clauseDrawing{drawing: d, who: who, said: said}
-		c.tell("dislikes", m[1], false, graph.Thing)
-	}
-}
-
-// subjectless reads clauses that need no subject of the rules': "Call me Ana" is read by names, "my dog is called Rex" and
-// "my favourite colour is blue" here.
-func (d *drawing) subjectless(clause string) {
-	for _, r := range possessions {
-		if m := r.pattern.FindStringSubmatch(clause); m != nil {
-			r.draw(&clauseDrawing{drawing: d, who: subject{name: d.speaker, phrase: "my"}, said: clause}, m[1:])
-			return
+// tell makes facts of what a rule has read about who.
+func (d *drawing) tell(who subject, m phrase.Match, said string, ended bool) {
+	owner := who.name
+	relation := "" // that "@" stands for
+	for _, c := range m.Captures {
+		if c.Kind == "relation" || c.Kind == "kin" || c.Kind == "noun" {
+			relation = strings.ReplaceAll(c.Value, " ", "_")
+		}
+		if kind := kinds[c.Kind]; kind != "" {
+			d.mention(c.Value, kind)
+		}
+		if strings.HasSuffix(c.Label, "@") && c.Kind == "person" {
+			d.last = subject{name: c.Value, phrase: c.Value, thing: pets[relation]}
+		}
+		for label := range strings.SplitSeq(c.Label, ",") {
+			f := graph.Fact{Subject: owner, Object: c.Value, Text: said, Ended: ended}
+			label = strings.Replace(label, "@", relation, 1)
+			label, reversed := strings.CutPrefix(label, "<")
+			if reversed {
+				f.Subject, f.Object = d.speaker.name, who.name
+			}
+			label, ends := strings.CutPrefix(label, "-")
+			d.state(who, f, label, ends)
 		}
 	}
+	if !who.first && !who.thing && who.relation == "" {
+		d.mention(who.name, graph.Person)
+	}
+}
+
+// state keeps one fact of a label: a name given to "my sister" is her name's relation to me.
+func (d *drawing) state(who subject, f graph.Fact, label string, ends bool) {
+	switch {
+	case label == "" || ends && f.Ended:
+		return
+	case label == "name" && who.relation != "":
+		f.Subject, label = who.owner, who.relation
+		d.last = subject{name: f.Object, phrase: f.Object}
+	case (label == "name" || label == "nickname") && !who.first:
+		return
+	}
+	f.Relation, f.Single, f.Ended = label, single(label), f.Ended || ends
+	d.fact(f)
 }

@@ -1,97 +1,172 @@
 package extract
 
 import (
-	"regexp"
 	"strings"
 
+	"github.com/aguante-chat/aguante/functions/materialize/internal/phrase"
 	"github.com/aguante-chat/aguante/shared/graph"
 )
 
-// subject is whom or what a clause speaks of.
+// subject is whom or what a clause speaks of. Without a name there is none.
 type subject struct {
-	name   string // as facts name it
+	name   string // as facts have it: "Lucía"; "my sister" of one who has no name yet
 	phrase string // as the speaker put it: "my sister Lucía"
-	person bool
-}
+	first  bool   // I, we
+	thing  bool   // no person
 
-// Building blocks of the rules. A name is one to four capitalised words.
-const (
-	word  = `\p{Lu}[\p{L}\p{M}\d'’&-]*`
-	name  = word + `(?: (?:de |del |la |van |von |of |the |da |di )?` + word + `){0,3}`
-	names = `(` + name + `)`
-	// thing is what follows an article, up to where something else begins.
-	thing = `([\p{L}\p{M}\d][\p{L}\p{M}\d'’ &+#-]{0,60}?)`
-	// stop is where a thing ends.
-	stop = `(?:$|[.,;:!?()]| (?:and|but|because|so|since|that|which|who|when|while|with|for|in|at|on|from|to|as|last|this|next|every|yesterday|today|now|too|as well|very much|a lot|so much|these days|anymore|any more)\b)`
-)
-
-var (
-	myself    = regexp.MustCompile(`^(?:I|i|We|we)(?:'m|’m|'ve|’ve|'d|’d|'re|’re)?\s+(?:both |all |also |still |just |really )?`)
-	relative  = regexp.MustCompile(`^([Mm]y|[Oo]ur)\s+(?:(?:older|younger|little|big|twin|elder|eldest|youngest|dear|late|half|step|new|old|other|lovely|beloved)[ -])*(` + relationWords + `)(?:'s name|’s name)?(?:,?\s+` + names + `)?,?\s+`)
-	pronoun   = regexp.MustCompile(`^(?:[Hh]e|[Ss]he|[Tt]hey|[Hh]e's|[Ss]he's|[Tt]hey're|[Hh]e’s|[Ss]he’s)\s+`)
-	proper    = regexp.MustCompile(`^` + names + `\s+`)
-	notPerson = regexp.MustCompile(`^(?:The|This|That|These|Those|There|Here|It|It's|What|Who|How|When|Where|Why|A|An|In|On|At|For|With|To|My|Our|Your|You|He|She|They|We|I|If|But|And|So|As|One|Some|Many|Most|All|Everyone|Everybody|Nobody|Someone|Let's|Don't|Do|Not|No|Yes|Just|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|January|February|March|April|June|July|August|September|October|November|December|Today|Yesterday|Tomorrow|Last|Next|Every|Christmas|Easter)\b`)
-)
-
-// subject recognises what a clause starts with and returns what is said of it.
-func (d *drawing) subject(clause string) (subject, string, bool) {
-	if at := myself.FindStringIndex(clause); at != nil {
-		rest := clause[at[1]:]
-		if m := contraction.FindString(clause[:at[1]]); m != "" {
-			rest = "am " + rest
-		}
-		return subject{name: d.speaker, phrase: strings.Fields(clause)[0], person: true}, rest, true
-	}
-	if m := relative.FindStringSubmatchIndex(clause); m != nil {
-		return d.relative(clause, m)
-	}
-	if at := pronoun.FindStringIndex(clause); at != nil && d.last.name != "" {
-		rest := clause[at[1]:]
-		if strings.ContainsAny(clause[:at[1]], "'’") {
-			rest = "is " + rest
-		}
-		return d.last, rest, true
-	}
-	if m := proper.FindStringSubmatchIndex(clause); m != nil && !notPerson.MatchString(clause) && verbLike.MatchString(clause[m[1]:]) {
-		who := clause[m[2]:m[3]]
-		d.last = subject{name: who, phrase: who, person: true}
-		return d.last, clause[m[1]:], true
-	}
-	return subject{}, clause, false
+	owner, relation string // of one who has no name yet: whose, and what
 }
 
 var (
-	contraction = regexp.MustCompile(`['’](?:m|re)\b`)
-	verbLike    = regexp.MustCompile(`^(?:is|was|has|had|lives?|lived|works?|worked|likes?|loves?|loved|hates?|enjoys?|moved|studies|studied|owns?|bought|adopted|got|comes|grew|no longer|used to|doesn't|isn't|also|really|and (?:I|me)|retired|quit|sold|plays|speaks|drives|teaches)\b`)
+	pronouns = set("he she")
+	mine     = set("my our")
+	theirs   = set("his her their")
+	// parents are called without a possessive: "Mum works at …".
+	parents = map[string]string{"mom": "mother", "mum": "mother", "mama": "mother", "dad": "father", "papa": "father",
+		"grandma": "grandmother", "grandpa": "grandfather", "granny": "grandmother"}
 )
 
-// relative is "my sister", named or not. A name makes a fact of its own; without one the relation stands for the person.
-func (d *drawing) relative(clause string, m []int) (subject, string, bool) {
-	relation := relations[strings.ToLower(clause[m[4]:m[5]])]
-	rest := clause[m[1]:]
-	phrase := strings.TrimRight(clause[m[0]:m[1]], " ,")
-	if m[6] < 0 || notPerson.MatchString(clause[m[6]:m[7]]) {
-		if m[6] >= 0 {
-			rest = clause[m[6]:]
+// subject reads whom the words from at on speak of, and what comes after. A possessive that is followed by what rules
+// read ("my birthday is …") leaves the rest to them: owns is then true.
+func (d *drawing) subject(s *phrase.Sentence, at int) (who subject, next int, owns bool) {
+	low := s.Low(at)
+	switch {
+	case low == "i" || low == "we":
+		return d.speaker.as(s.Span(at, at+1)), at + 1, false
+	case pronouns[low]:
+		return d.last.as(s.Span(at, at+1)), at + 1, false
+	case mine[low]:
+		return d.owned(s, at, at+1, d.speaker)
+	case theirs[low] && d.last.name != "":
+		return d.owned(s, at, at+1, d.last)
+	case parents[low] != "" && d.verbAt(s, at+1):
+		return d.unnamed(d.speaker, parents[low], s.Span(at, at+1)), at + 1, false
+	}
+	end, name := phrase.Person(s, at)
+	switch {
+	case end == at:
+		return subject{}, at, false
+	case s.Low(end) == "'s" && !d.verbAt(s, end):
+		return d.owned(s, at, end+1, subject{name: name, phrase: name})
+	case s.Low(end) == "and" && (s.Low(end+1) == "i" || s.Low(end+1) == "me"):
+		d.mention(name, graph.Person)
+		return d.speaker.as(s.Span(at, end+2)), end + 2, false
+	case d.verbAt(s, end):
+		return subject{name: name, phrase: name}, end, false
+	}
+	return subject{}, at, false
+}
+
+func (w subject) as(phrase string) subject {
+	w.phrase = phrase
+	return w
+}
+
+// owned reads what follows a possessive: a relative, an animal or a thing, perhaps with a name, perhaps itself an owner.
+func (d *drawing) owned(s *phrase.Sentence, at, next int, owner subject) (who subject, end int, owns bool) {
+	for range 3 {
+		if _, ok := possessed.Match(s, next); ok {
+			return owner, next, true
 		}
-		d.last = subject{name: d.owned(relation), phrase: phrase, person: true}
-		return d.last, rest, true
+		for adjectives[s.Low(next)] && s.Low(next+1) != "friend" {
+			next++
+		}
+		after, relation := readers["relation"](s, next)
+		if after == next {
+			return d.thing(s, at, next, owner)
+		}
+		who, next = d.relative(s, at, after, owner, relation)
+		if s.Low(next) != "'s" {
+			return d.together(s, at, next, who)
+		}
+		if _, ok := possessed.Match(s, next+1); !ok && d.verbAt(s, next) {
+			return who, next, false
+		}
+		owner, next = who, next+1
 	}
-	who := clause[m[6]:m[7]]
-	d.last = subject{name: who, phrase: phrase, person: true}
-	d.mention(who, graph.Person)
-	d.fact(d.related(relation, who, strings.TrimSpace(clause)))
-	return d.last, rest, true
+	return subject{}, at, false
 }
 
-// owned names someone who has no name yet: "my sister", or "Caroline's sister".
-func (d *drawing) owned(relation string) string {
-	if d.speaker == graph.Self {
-		return "my " + strings.ReplaceAll(relation, "_", " ")
+// relative is "sister", named or not.
+func (d *drawing) relative(s *phrase.Sentence, at, next int, owner subject, relation string) (subject, int) {
+	aside := next
+	if m := s.Low(next); m == "," || m == "(" {
+		aside++
 	}
-	return d.speaker + "'s " + strings.ReplaceAll(relation, "_", " ")
+	end, name := phrase.Person(s, aside)
+	if end == aside || aside > next && !s.Ends(end) {
+		return d.unnamed(owner, relation, s.Span(at, next)), next
+	}
+	who := subject{name: name, phrase: s.Span(at, end), thing: pets[relation]}
+	kind := graph.Person
+	if who.thing {
+		kind = graph.Thing
+	}
+	d.mention(name, kind)
+	d.fact(graph.Fact{Subject: owner.name, Relation: relation, Object: name, Single: single(relation), Text: s.Span(at, d.clauseEnd(end))})
+	if aside > next && (s.Low(end) == "," || s.Low(end) == ")") {
+		end++
+	}
+	return who, end
 }
 
-func (d *drawing) related(relation, who, text string) graph.Fact {
-	return graph.Fact{Subject: d.speaker, Relation: relation, Object: who, Single: oneAtATime[relation], Text: text}
+// unnamed is "my sister", or "Ana's sister" when Ana speaks.
+func (d *drawing) unnamed(owner subject, relation, phrase string) subject {
+	plain := strings.ReplaceAll(relation, "_", " ")
+	name := owner.name + "'s " + plain
+	if owner.name == graph.Self {
+		name = "my " + plain
+	}
+	return subject{name: name, phrase: phrase, thing: pets[relation], owner: owner.name, relation: relation}
 }
+
+// together makes the speaker the subject of "my husband and I".
+func (d *drawing) together(s *phrase.Sentence, at, next int, who subject) (subject, int, bool) {
+	if s.Low(next) == "and" && (s.Low(next+1) == "i" || s.Low(next+1) == "me") {
+		return d.speaker.as(s.Span(at, next+2)), next + 2, false
+	}
+	return who, next, false
+}
+
+// thing is "my bike".
+func (d *drawing) thing(s *phrase.Sentence, at, next int, owner subject) (subject, int, bool) {
+	end, value := readers["belonging"](s, next)
+	if end == next {
+		return subject{}, at, false
+	}
+	who := d.unnamed(owner, value, s.Span(at, end))
+	who.thing, who.owner, who.relation = true, "", ""
+	return who, end, false
+}
+
+// verbAt tells whether what follows a name may be what is said of it: "Lucía lives", "Lucía's a nurse". "Dogs love bones"
+// speaks of nobody.
+func (d *drawing) verbAt(s *phrase.Sentence, at int) bool {
+	for adverbs[s.Low(at)] {
+		at++
+	}
+	low := s.Low(at)
+	if low == "'s" {
+		for at++; adverbs[s.Low(at)] || s.Low(at) == "not"; at++ {
+		}
+		_, ok := predicates.Match(s, at-1)
+		return ok || strings.HasSuffix(s.Low(at), "ing") && predicates.Starts(s.Low(at))
+	}
+	return third(low) || past(low)
+}
+
+// third tells a verb with the s of the third person.
+func third(low string) bool {
+	switch low {
+	case "is", "has", "does", "'s":
+		return true
+	case "was", "as", "this", "yes", "us", "its", "his", "always", "sometimes":
+		return false
+	}
+	return strings.HasSuffix(low, "s") && !strings.HasSuffix(low, "ss") && !strings.HasSuffix(low, "us")
+}
+
+var irregularPast = set(`was were had did got went came bought sold left lost quit grew became taught found gave broke kept ran
+took split married used can been born laid fired retired`)
+
+func past(low string) bool { return irregularPast[low] || strings.HasSuffix(low, "ed") && len(low) > 4 }
