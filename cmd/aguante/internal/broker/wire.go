@@ -33,10 +33,11 @@ func unmarshal(body []byte) (event.Event, error) {
 	return e, err
 }
 
-// readReply reads an answer, leaving its body to be read again, and gives the event in it, if it has one.
+// readReply reads an answer whole, leaving its body to be read again, and gives the event in it, if it has one. It closes
+// what it read: the dispatcher does not close the body of a reply, which holds a goroutine until the attempt's time ends.
 func readReply(answer *http.Response) (*event.Event, error) {
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxReply))
-	if err != nil {
+	if err = errors.Join(err, answer.Body.Close()); err != nil {
 		return nil, err
 	}
 	setBody(answer, body)
@@ -46,15 +47,7 @@ func readReply(answer *http.Response) (*event.Event, error) {
 	return parseReply(answer.Header, body)
 }
 
-func setBody(answer *http.Response, body []byte) {
-	answer.Body = replaced{bytes.NewReader(body), answer.Body}
-}
-
-// replaced is a new body that closes the old one.
-type replaced struct {
-	io.Reader
-	io.Closer
-}
+func setBody(answer *http.Response, body []byte) { answer.Body = io.NopCloser(bytes.NewReader(body)) }
 
 func parseReply(header http.Header, body []byte) (*event.Event, error) {
 	message := cehttp.NewMessage(header, io.NopCloser(bytes.NewReader(body)))
