@@ -106,3 +106,16 @@ func (u *Up) Output() string {
 	output, _ := os.ReadFile(filepath.Join(u.dir, "output.log"))
 	return string(output)
 }
+
+// Resident is how much memory the process holds, in bytes; 0 where /proc does not tell.
+func (u *Up) Resident() int64 {
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", u.command.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(statm), &size, &resident); err != nil {
+		return 0
+	}
+	return resident * int64(os.Getpagesize())
+}
