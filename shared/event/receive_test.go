@@ -158,9 +158,6 @@ func FuzzHandler(f *testing.F) {
 		}
 		w := httptest.NewRecorder()
 		Handler("/receiver", func(_ context.Context, e Event) (*Event, error) {
-			if _, err := e.MarshalJSON(); err != nil {
-				return nil, nil // data that only claims to be JSON
-			}
 			request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/", nil)
 			if err := cehttp.WriteRequest(t.Context(), binding.ToMessage(&e), request); err != nil {
 				t.Errorf("accepted and cannot be sent: %v", err)

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"knative.dev/eventing/pkg/eventingtls"
 	"knative.dev/eventing/pkg/kncloudevents"
 
@@ -44,7 +45,7 @@ type broker struct {
 	journal     *journal
 	triggers    []*trigger
 	dispatcher  *kncloudevents.Dispatcher
-	hopsRefused interface{ Inc() }
+	hopsRefused prometheus.Counter
 	log         *slog.Logger
 
 	stop    context.CancelFunc // of deliveries
@@ -63,11 +64,13 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	}
 	journal, err := openJournal(ctx, c.Journal)
 	if err != nil {
-		return nil, errors.Join(err, b.closeTriggers())
+		b.closeTriggers()
+		return nil, err
 	}
 	b.journal = journal
 	if err := b.start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("broker: %w", err), journal.close(), b.closeTriggers())
+		b.closeTriggers()
+		return nil, errors.Join(fmt.Errorf("broker: %w", err), journal.close())
 	}
 	return &serve.Function{Name: "broker", Handler: b.handler(), Health: b.health, Close: b.close}, nil
 }
@@ -80,15 +83,28 @@ func (b *broker) addTriggers(ctx context.Context, c Config) error {
 	for _, t := range found.triggers {
 		added, err := newTrigger(b, t, found.delivery(t), c.Services)
 		if err != nil {
-			return errors.Join(fmt.Errorf("trigger %s: %w", t.Name, err), b.closeTriggers())
+			b.closeTriggers()
+			return fmt.Errorf("trigger %s: %w", t.Name, err)
 		}
 		b.triggers = append(b.triggers, added)
 	}
 	return nil
 }
 
-// start counts what the journal holds and begins to deliver it.
+// start counts what the journal holds and begins to deliver it. As in Knative, a trigger that is gone takes with it what
+// it had not delivered.
 func (b *broker) start(ctx context.Context) error {
+	names := make([]string, len(b.triggers))
+	for i, t := range b.triggers {
+		names[i] = t.name
+	}
+	gone, err := b.journal.keepOnly(ctx, names)
+	if err != nil {
+		return err
+	}
+	if gone > 0 {
+		b.log.Warn("deliveries dropped: their triggers are gone", "deliveries", gone)
+	}
 	for _, t := range b.triggers {
 		if err := t.count(ctx); err != nil {
 			return err
@@ -104,13 +120,18 @@ func (b *broker) start(ctx context.Context) error {
 
 func (b *broker) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /", b.ingest)
+	mux.HandleFunc("/", b.ingest)
 	serve.Probes(mux, b.health)
 	return mux
 }
 
 // ingest answers 202 once the event is durable.
 func (b *broker) ingest(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		serve.Problem(w, r, http.StatusMethodNotAllowed, "Not an event", "Send events by POST.", nil)
+		return
+	}
 	e, err := event.Read(w, r)
 	if err == nil && b.waiting() >= maxWaiting {
 		err = &event.Again{After: 10 * time.Second, Err: errors.New("too many events wait")}
@@ -193,12 +214,12 @@ func (b *broker) close(ctx context.Context) error {
 	}
 	b.stop()
 	b.running.Wait()
-	return errors.Join(b.journal.close(), b.closeTriggers())
+	b.closeTriggers()
+	return b.journal.close()
 }
 
-func (b *broker) closeTriggers() error {
+func (b *broker) closeTriggers() {
 	for _, t := range b.triggers {
 		t.filter.Cleanup()
 	}
-	return nil
 }

@@ -105,12 +105,12 @@ type bench struct {
 	function            *serve.Function
 	telemetry           *telemetry.Telemetry
 	first, second, sink *subscriber
-	journal             string
+	journal, trigger    string // the file; the first trigger's name
 }
 
 func newBench(t testing.TB) *bench {
 	t.Helper()
-	b := &bench{journal: filepath.Join(t.TempDir(), "broker.db"), telemetry: telemetry.Nop()}
+	b := &bench{journal: filepath.Join(t.TempDir(), "broker.db"), trigger: "first", telemetry: telemetry.Nop()}
 	for _, s := range []**subscriber{&b.first, &b.second, &b.sink} {
 		*s = &subscriber{}
 		(*s).Server = httptest.NewServer(*s)
@@ -124,7 +124,7 @@ func (b *bench) run(t testing.TB) *bench {
 	t.Helper()
 	f, err := New(t.Context(), Config{
 		Journal: b.journal, Telemetry: b.telemetry,
-		Manifests: fstest.MapFS{"all.yaml": {Data: fmt.Appendf(nil, manifest, "first")}},
+		Manifests: fstest.MapFS{"all.yaml": {Data: fmt.Appendf(nil, manifest, b.trigger)}},
 		Services:  map[string]string{"first": b.first.URL, "second": b.second.URL, "sink": b.sink.URL},
 	})
 	if err != nil {
@@ -142,7 +142,7 @@ func (b *bench) kill() {
 	}
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	b.Server.Close()
+	b.Close()
 	_ = b.function.Close(now)
 	b.function = nil
 }
@@ -161,7 +161,7 @@ func (b *bench) send(t testing.TB, typ, id string) {
 
 func post(t testing.TB, url, contentType, body string) int {
 	t.Helper()
-	answer, err := http.Post(url, contentType, strings.NewReader(body)) //nolint:gosec
+	answer, err := http.Post(url, contentType, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

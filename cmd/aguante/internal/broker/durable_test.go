@@ -109,7 +109,7 @@ func TestClosingDeliversWhatWaits(t *testing.T) {
 	for i := range 500 {
 		b.send(t, "a", fmt.Sprint(i))
 	}
-	b.Server.Close()
+	b.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if err := b.function.Close(ctx); err != nil {
@@ -119,6 +119,17 @@ func TestClosingDeliversWhatWaits(t *testing.T) {
 	if n := len(b.first.events()); n != 500 {
 		t.Errorf("%d of 500 were delivered", n)
 	}
+}
+
+func TestATriggerThatIsGoneTakesItsDeliveriesAlong(t *testing.T) {
+	b := newBench(t).run(t)
+	b.first.answers(status(503))
+	b.send(t, "both", "1")
+	b.kill()
+	b.trigger = "renamed"
+	b.run(t).idle(t)
+	b.send(t, "a", "2")
+	b.idle(t)
 }
 
 func TestBadEventsAreRefused(t *testing.T) {
@@ -141,6 +152,14 @@ func TestBadEventsAreRefused(t *testing.T) {
 				t.Errorf("%d", code)
 			}
 		})
+	}
+	answer, err := http.Get(b.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %d", answer.StatusCode)
 	}
 	b.idle(t)
 }
@@ -181,4 +200,14 @@ func BenchmarkIngestAndDelivery(b *testing.B) {
 	eventually(b, "all is delivered", func() bool { return len(bench.first.events()) >= b.N })
 	b.ReportMetric(float64(b.N)/ingested.Seconds(), "ingested/s")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "delivered/s")
+}
+
+func BenchmarkAcknowledge(b *testing.B) {
+	bench := newBench(b).run(b)
+	body := `{"specversion":"1.0","id":"1","source":"/test","type":"a","data":"` + strings.Repeat("word ", 100) + `"}`
+	for b.Loop() {
+		if code := post(b, bench.URL, "application/cloudevents+json", body); code != http.StatusAccepted {
+			b.Fatal(code)
+		}
+	}
 }

@@ -87,7 +87,7 @@ func openJournal(ctx context.Context, path string) (*journal, error) {
 }
 
 func (j *journal) open(ctx context.Context, path string) (err error) {
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=secure_delete(FAST)"
 	if j.writeDB, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
 		return err
 	}
@@ -189,6 +189,22 @@ func (j *journal) next(ctx context.Context, trigger string, dead bool, after int
 		found = append(found, d)
 	}
 	return found, rows.Err()
+}
+
+// keepOnly drops the deliveries of all triggers but those named, and says how many.
+func (j *journal) keepOnly(ctx context.Context, triggers []string) (dropped int64, err error) {
+	names, err := json.Marshal(triggers)
+	if err != nil {
+		return 0, err
+	}
+	result, err := j.writeDB.ExecContext(ctx, "DELETE FROM deliveries WHERE trigger NOT IN (SELECT value FROM json_each(?))", string(names))
+	if err != nil {
+		return 0, err
+	}
+	if dropped, err = result.RowsAffected(); err == nil && dropped > 0 {
+		_, err = j.writeDB.ExecContext(ctx, "DELETE FROM events WHERE seq NOT IN (SELECT seq FROM deliveries)")
+	}
+	return dropped, err
 }
 
 // waiting counts the deliveries of a trigger.

@@ -47,7 +47,7 @@ func TestTheTriggersOfTheRepositorySendEachEventWhereItBelongs(t *testing.T) {
 	if err := f.addTriggers(t.Context(), Config{Manifests: Manifests(), Services: services}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = f.closeTriggers() })
+	t.Cleanup(f.closeTriggers)
 	want := map[string]string{
 		event.TurnCompleted: "materialize", event.TurnDecided: "trace",
 		event.UserForgotten: "materialize trace", event.TurnMaterialized: "",
@@ -112,8 +112,9 @@ func TestTheServicesOfTheRepositoryAreWhatKnativeTakes(t *testing.T) {
 
 func TestManifestsThatCannotWorkAreRefused(t *testing.T) {
 	whole := fmt.Sprintf(manifest, "first")
+	_, triggers, _ := strings.Cut(whole, "---")
 	cases := map[string]string{
-		"no Broker":         whole[strings.Index(whole, "---"):],
+		"no Broker":         triggers,
 		"unknown field":     strings.Replace(whole, "retry: 2", "retries: 2", 1),
 		"bad duration":      strings.Replace(whole, "PT0.5S", "half", 1),
 		"another broker":    strings.Replace(whole, "broker: default", "broker: other", 1),

@@ -92,16 +92,17 @@ func (t *trigger) judge(ctx context.Context, answer *http.Response, err error) (
 			answer.StatusCode = http.StatusBadGateway
 		}
 	}
+	again, checkErr := kncloudevents.SelectiveRetry(ctx, answer, err)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil: // our own end says nothing of the subscriber
 	case err != nil:
 		t.note(err.Error())
-	case answer.StatusCode >= 300:
+	case again:
 		t.note(fmt.Sprintf("answered %d", answer.StatusCode))
 	default:
 		t.note("")
 	}
-	return kncloudevents.SelectiveRetry(ctx, answer, err)
+	return again, checkErr
 }
 
 func (t *trigger) note(fault string) {

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -15,7 +16,12 @@ type problem struct {
 	RetryAfter int    `json:"retry_after"` // seconds
 }
 
-// The same sentences as on the chat page.
+// sentence is an error as people read it.
+type sentence string
+
+func (s sentence) Error() string { return string(s) }
+
+// degradedSentence says what is on the chat page too.
 func degradedSentence(d guard.Degraded) string {
 	missing := d.Reason == "not configured"
 	choose := func(one, other string) string {
@@ -37,25 +43,23 @@ func degradedSentence(d guard.Degraded) string {
 	return fmt.Sprintf("Something of mine is resting (%s); I answer without it.", d.Dependency)
 }
 
-func (p problem) sentence() string {
+// sentence says what is on the chat page too.
+func (p problem) sentence() sentence {
 	wait := ""
 	if p.RetryAfter > 0 {
 		wait = fmt.Sprintf(" Try again in %d s.", p.RetryAfter)
 	}
 	switch p.Status {
 	case http.StatusRequestTimeout:
-		return "That took too long, so I stopped." + wait
+		return sentence("That took too long, so I stopped." + wait)
 	case http.StatusRequestEntityTooLarge:
 		return "That message is too long for me."
 	case http.StatusTooManyRequests:
-		return "You are faster than I am allowed to be." + wait
+		return sentence("You are faster than I am allowed to be." + wait)
 	case http.StatusServiceUnavailable:
-		return "I am too busy right now." + wait
+		return sentence("I am too busy right now." + wait)
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
-		if p.Detail != "" {
-			return p.Detail
-		}
-		return "I may not answer that."
+		return sentence(cmp.Or(p.Detail, "I may not answer that."))
 	}
-	return "Something went wrong on my side." + wait
+	return sentence("Something went wrong on my side." + wait)
 }

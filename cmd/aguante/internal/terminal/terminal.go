@@ -84,12 +84,17 @@ func readLines(ctx context.Context, in io.Reader) <-chan string {
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
-		scanner := bufio.NewScanner(in)
-		scanner.Buffer(nil, limits.MaxBody)
-		for scanner.Scan() {
-			select {
-			case lines <- scanner.Text():
-			case <-ctx.Done():
+		reader := bufio.NewReader(in)
+		for {
+			line, err := reader.ReadString('\n')
+			if line != "" {
+				select {
+				case lines <- strings.TrimRight(line, "\r\n"):
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err != nil {
 				return
 			}
 		}
@@ -167,7 +172,7 @@ func refused(answer *http.Response) error {
 	_ = json.NewDecoder(io.LimitReader(answer.Body, limits.MaxBody)).Decode(&p)
 	p.Status = answer.StatusCode
 	p.RetryAfter, _ = strconv.Atoi(answer.Header.Get("Retry-After"))
-	return errors.New(p.sentence())
+	return p.sentence()
 }
 
 // print shows a stream as it comes.
@@ -189,15 +194,16 @@ func (c *conversation) print(stream io.Reader) error {
 		case "error":
 			var p problem
 			_ = json.Unmarshal(m.data, &p)
-			return errors.New(p.sentence())
+			return p.sentence()
 		case "done":
-			return c.done(m.data, said)
+			c.done(m.data, said)
+			return nil
 		}
 	}
-	return errors.New("The answer broke off.") //nolint:staticcheck // a sentence for people
+	return sentence("The answer broke off.")
 }
 
-func (c *conversation) done(data []byte, said map[string]bool) error {
+func (c *conversation) done(data []byte, said map[string]bool) {
 	var reply struct {
 		SessionID string           `json:"session_id"`
 		Degraded  []guard.Degraded `json:"degraded"`
@@ -210,7 +216,6 @@ func (c *conversation) done(data []byte, said map[string]bool) error {
 	if reply.SessionID != "" {
 		c.Session = reply.SessionID
 	}
-	return nil
 }
 
 // degraded says each thing once a turn.

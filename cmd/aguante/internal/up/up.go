@@ -144,10 +144,11 @@ func (m *machine) serve(name string, h http.Handler, closeFunction func(context.
 	stopped := make(chan error, 1)
 	go func() {
 		err := serve.Serve(ctx, m.ports[name], h, m.common.Grace)
-		stopped <- err
 		if ctx.Err() == nil {
 			m.failed <- fmt.Errorf("%s: %w", name, err)
+			err = nil // said
 		}
+		stopped <- err
 	}()
 	m.onStop(func(late context.Context) error {
 		drain()

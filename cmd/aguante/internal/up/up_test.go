@@ -185,13 +185,13 @@ func TestWhatCannotStartSaysWhyInOneSentence(t *testing.T) {
 		change func(*Options)
 		says   string
 	}{
-		"port in use":         {func(o *Options) { o.Trace = taken.Addr().String() }, "--trace: cannot listen on " + taken.Addr().String() + ": address already in use"},
-		"no address":          {func(o *Options) { o.Chat = "nonsense" }, "--chat: "},
-		"data is a file":      {func(o *Options) { o.Data = file }, "--data: "},
-		"data is in use":      {func(o *Options) { o.Data = inUse }, "--data: another aguante up uses " + inUse},
-		"bad flags file":      {func(o *Options) { o.Flags = file + "-missing" }, "flags file: "},
-		"bad engines file":    {func(o *Options) { o.Engines = file + "-missing" }, file + "-missing"},
-		"Redis URL no URL":    {func(o *Options) { o.Redis = "localhost" }, "chat: "},
+		"port in use":      {func(o *Options) { o.Trace = taken.Addr().String() }, "--trace: cannot listen on " + taken.Addr().String() + ": address already in use"},
+		"no address":       {func(o *Options) { o.Chat = "nonsense" }, "--chat: "},
+		"data is a file":   {func(o *Options) { o.Data = file }, "--data: "},
+		"data is in use":   {func(o *Options) { o.Data = inUse }, "--data: another aguante up uses " + inUse},
+		"bad flags file":   {func(o *Options) { o.Flags = file + "-missing" }, "flags file: "},
+		"bad engines file": {func(o *Options) { o.Engines = file + "-missing" }, file + "-missing"},
+		"Redis URL no URL": {func(o *Options) { o.Redis = "localhost" }, "chat: "},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
