@@ -11,7 +11,6 @@ import (
 	"knative.dev/eventing/pkg/kncloudevents/attributes"
 
 	"github.com/aguante-chat/aguante/shared/event"
-	"github.com/aguante-chat/aguante/shared/limits"
 )
 
 // window is how many events are read from the journal at once.
@@ -178,14 +177,6 @@ func (t *trigger) complain(ctx context.Context, what string, err error) {
 	}
 }
 
-// await waits for something new in the queue.
-func (q *queue) await(ctx context.Context) {
-	select {
-	case <-q.fresh:
-	case <-ctx.Done():
-	}
-}
-
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -196,6 +187,3 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
-
-// maxReply bounds what is read of a subscriber's answer.
-const maxReply = limits.MaxBody + 64<<10

@@ -15,7 +15,11 @@ import (
 	"knative.dev/eventing/pkg/kncloudevents/attributes"
 
 	"github.com/aguante-chat/aguante/shared/event"
+	"github.com/aguante-chat/aguante/shared/limits"
 )
+
+// maxReply bounds what is read of a subscriber's answer.
+const maxReply = limits.MaxBody + 64<<10
 
 var errNoEvent = errors.New("an answer must be empty or a CloudEvent")
 
