@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"sync"
-	"time"
 
 	"github.com/aguante-chat/aguante/functions/materialize/internal/materialize"
 	"github.com/aguante-chat/aguante/shared/event"
@@ -22,17 +20,14 @@ import (
 	"github.com/aguante-chat/aguante/shared/telemetry"
 )
 
-// heartbeat is how often a worker says that it lives.
-const heartbeat = 10 * time.Second
+// graphFile is the embedded graph's name in DATA_DIR.
+const graphFile = "graph.db"
 
 type function struct {
 	Config
 	worker *materialize.Worker
 	guard  *guard.Guard
 	flags  *serve.Flags
-
-	stop  context.CancelFunc
-	tasks sync.WaitGroup
 }
 
 // New wires materialize. It starts with Neo4j down: events are answered 503 until it is back.
@@ -48,8 +43,6 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	}
 	f.guard = guard.New(dependency, c.Telemetry)
 	f.worker = materialize.New(materialize.Parts{Store: store, Guard: f.guard, Flags: f.flags, Telemetry: c.Telemetry})
-	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
-	f.tasks.Go(func() { f.beat(ctx) })
 	return &serve.Function{Name: "materialize", Handler: f.routes(), Health: f.health,
 		Close: func(ctx context.Context) error { return f.close(ctx, store) }}, nil
 }
@@ -68,7 +61,7 @@ func (f *function) open(ctx context.Context) (graph.Store, limits.Dependency, er
 	if f.Graph != nil {
 		return f.Graph, d, nil
 	}
-	store, err := embedded.Open(ctx, filepath.Join(f.DataDir, "graph.db"))
+	store, err := embedded.Open(ctx, filepath.Join(cmp.Or(f.DataDir, ".aguante"), graphFile))
 	return store, d, err
 }
 
@@ -91,31 +84,15 @@ func (f *function) routes() http.Handler {
 }
 
 func (f *function) health() serve.Health {
-	h := serve.NewHealth(f.guard.Status())
-	if f.flags.Fault() != "" {
-		h.Status = "degraded"
+	statuses := []guard.Status{f.guard.Status()}
+	if fault := f.flags.Fault(); fault != "" {
+		statuses = append(statuses, guard.Status{Dependency: "flags file", Zone: limits.ZoneAsync, State: "bad", LastError: fault})
 	}
-	return h
-}
-
-// beat gives the heartbeat by which a hung worker is told from an idle one.
-func (f *function) beat(ctx context.Context) {
-	tick := time.NewTicker(heartbeat)
-	defer tick.Stop()
-	for {
-		f.Telemetry.Metrics.WorkerLastSeen.WithLabelValues("materialize").SetToCurrentTime()
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
+	return serve.NewHealth(statuses...)
 }
 
 // close writes what has been taken before it lets the store go.
 func (f *function) close(ctx context.Context, store graph.Store) error {
-	f.stop()
-	f.tasks.Wait()
 	err := f.worker.Close(ctx)
 	f.flags.Close()
 	return errors.Join(err, f.release(store))

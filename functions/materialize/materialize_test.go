@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,20 +12,21 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
-	"pgregory.net/rapid"
 
 	"github.com/aguante-chat/aguante/functions/materialize"
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/graph"
 	"github.com/aguante-chat/aguante/shared/graph/embedded"
 	"github.com/aguante-chat/aguante/shared/graph/neo4j"
+	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/shared/serve"
+	"github.com/aguante-chat/aguante/shared/telemetry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,11 +34,27 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func openStore(t testing.TB) graph.Store {
 	t.Helper()
 	store, err := embedded.Open(t.Context(), filepath.Join(t.TempDir(), "graph.db"))
+	return kept(t, store, err)
+}
+
+func kept(t testing.TB, store graph.Store, err error) graph.Store {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	return store
+}
+
+// stores are what tests of the graph run over: the embedded one and, where there is one, Neo4j.
+func stores(t testing.TB) map[string]graph.Store {
+	t.Helper()
+	all := map[string]graph.Store{"embedded": openStore(t)}
+	if uri := os.Getenv("AGUANTE_TEST_NEO4J_URI"); uri != "" {
+		store, err := neo4j.Open(t.Context(), neo4j.Config{URI: uri})
+		all["neo4j"] = kept(t, store, err)
+	}
+	return all
 }
 
 func open(t testing.TB, store graph.Store) http.Handler {
@@ -155,61 +171,15 @@ func TestForgottenUserStaysForgottenWhenOldEventsComeLate(t *testing.T) {
 	}
 }
 
-func TestAnyOrderAndRepetitionLeaveTheSameGraph(t *testing.T) {
-	texts := []string{"I live in Quito.", "I moved to Lima.", "I no longer live in Quito", "My sister Lucía lives in Cuenca.", "I love jazz", "I work at Initech", "I quit my job at Initech"}
-	rapid.Check(t, func(r *rapid.T) {
-		order := rapid.SliceOfN(rapid.IntRange(0, len(texts)-1), 1, 20).Draw(r, "order")
-		first, second := openStore(t), openStore(t)
-		a, b := open(t, first), open(t, second)
-		for _, n := range order {
-			post(a, dated(n, texts[n]))
-		}
-		var group sync.WaitGroup
-		for i := len(order) - 1; i >= 0; i-- {
-			group.Go(func() { post(b, dated(order[i], texts[order[i]])) })
-		}
-		group.Wait()
-		if x, y := dump(t, first), dump(t, second); x != y {
-			r.Fatalf("%s\n%s", x, y)
-		}
-	})
-}
-
-// dated is the n-th turn, a minute after the one before.
-func dated(n int, text string) string {
-	at := time.Date(2025, 5, 3, 10, n, 0, 0, time.UTC)
-	data, _ := json.Marshal(graph.Turn{ID: fmt.Sprint(n), SessionID: "s", User: "ana", Messages: []graph.Message{{Role: "user", Content: text, At: at}}})
-	return envelope(event.TurnCompleted, fmt.Sprint(n), 0, string(data))
-}
-
-func dump(t *testing.T, s graph.Store) string {
-	t.Helper()
-	facts, err := s.Facts(t.Context(), "ana")
-	turns, err2 := s.Session(t.Context(), "ana", "s", 100)
-	if err := errors.Join(err, err2); err != nil {
-		t.Fatal(err)
-	}
-	text, _ := json.Marshal([]any{facts, turns})
-	return string(text)
-}
-
-// moody is a store that refuses, or holds writes back, as told.
+// moody is a store that refuses as told.
 type moody struct {
 	graph.Store
 	err    atomic.Pointer[error]
-	frozen chan struct{} // nil: not
 	writes atomic.Int32
 }
 
 func (m *moody) Write(ctx context.Context, w []graph.Write) ([]graph.Written, error) {
 	m.writes.Add(1)
-	if m.frozen != nil {
-		select {
-		case <-m.frozen:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 	if err := m.err.Load(); err != nil {
 		return nil, *err
 	}
@@ -229,37 +199,6 @@ func TestStoreThatIsDownMeansSendItAgain(t *testing.T) {
 	}
 	if n := store.writes.Load(); n > 5 {
 		t.Errorf("an open breaker let %d writes through", n)
-	}
-}
-
-func TestWaitersShareOneCommitAndOneWhoLeavesUndoesNothing(t *testing.T) {
-	store := &moody{Store: openStore(t), frozen: make(chan struct{})}
-	h := open(t, store)
-	leaving, leave := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	for n := range 40 {
-		group.Go(func() {
-			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(turn("ana", fmt.Sprint(n), "hello")))
-			r.Header.Set("Content-Type", "application/cloudevents+json")
-			if n%4 == 0 {
-				r = r.WithContext(leaving)
-			}
-			h.ServeHTTP(httptest.NewRecorder(), r)
-		})
-	}
-	for store.writes.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	time.Sleep(50 * time.Millisecond) // the others join the queue behind the frozen write
-	leave()
-	close(store.frozen)
-	group.Wait()
-	turns, err := store.Session(t.Context(), "ana", "s", 100)
-	if err != nil || len(turns) < 30 {
-		t.Errorf("%d turns of the 30 who stayed, %v", len(turns), err)
-	}
-	if n := store.writes.Load(); n > 20 {
-		t.Errorf("40 turns took %d commits", n)
 	}
 }
 
@@ -292,71 +231,63 @@ func TestBinaryEventsAreTakenToo(t *testing.T) {
 	}
 }
 
-func FuzzEvent(f *testing.F) {
-	f.Add(turn("ana", "t1", "My sister Lucía lives in Cuenca."))
-	f.Add(envelope(event.UserForgotten, "f", 0, `{"user":"ana"}`))
-	f.Add(`{"specversion":"1.0"`)
-	store, err := embedded.Open(context.Background(), filepath.Join(f.TempDir(), "graph.db"))
+func TestEveryEventIsCountedByWhatBecameOfIt(t *testing.T) {
+	tel := telemetry.Nop()
+	down := errors.New("connection refused")
+	store := &moody{Store: openStore(t)}
+	f, err := materialize.New(t.Context(), materialize.Config{Graph: store, Telemetry: tel})
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
-	h := open(f, store)
-	f.Cleanup(func() { _ = store.Close() })
-	f.Fuzz(func(t *testing.T, body string) {
-		if answer := post(h, body); answer.StatusCode >= 500 {
-			t.Errorf("%d for %q", answer.StatusCode, body)
-		}
-	})
-}
-
-var update = flag.Bool("update", false, "write the reference instead of comparing it")
-
-func TestTheConfigReferenceIsCurrent(t *testing.T) {
-	const path = "../../docs/reference/config-materialize.md"
-	want := "# materialize: configuration\n\nWritten from `functions/materialize/config.go` by `go test ./functions/materialize -update`.\n\n" + serve.ReferenceTable(materialize.Config{})
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
+	defer f.Close(context.Background())
+	post(f.Handler, turn("ana", "t1", "hello"))
+	post(f.Handler, turn("ana", "t1", "hello"))
+	post(f.Handler, turn("ana", "t2", ""))
+	post(f.Handler, envelope(event.UserForgotten, "f", 0, `{"user":"ana","at":"2025-05-03T11:00:00Z"}`))
+	post(f.Handler, turn("ana", "t3", "hello"))
+	store.err.Store(&down)
+	post(f.Handler, turn("ben", "t1", "hello"))
+	for outcome, want := range map[string]float64{"written": 1, "duplicate": 1, "refused": 1, "erased": 1, "forgotten": 1, "failed": 1, "skipped": 0} {
+		if got := testutil.ToFloat64(tel.Metrics.Materialized.WithLabelValues(outcome)); got != want {
+			t.Errorf("%v are %s, want %v", got, outcome, want)
 		}
 	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != want {
-		t.Errorf("%s is out of date (run make gen): %v", path, err)
+	if n := testutil.ToFloat64(tel.Metrics.BacklogTurns); n != 0 {
+		t.Errorf("a backlog of %v is left", n)
 	}
 }
 
-// conversation is the n-th turn of a long talk that says something new each time.
-func conversation(user string, n int64) string {
-	return turn(user, fmt.Sprint(n), fmt.Sprintf("My colleague Ana%d lives in Cuenca and works as a nurse. We went to the beach on Sunday, and the kids loved it!", n))
-}
-
-// BenchmarkMaterialize is events through the handler into a store, 64 senders at once, as a broker delivers them.
-func BenchmarkMaterialize(b *testing.B) {
-	stores := map[string]func() graph.Store{"embedded": func() graph.Store { return openStore(b) }}
-	if uri := os.Getenv("AGUANTE_TEST_NEO4J_URI"); uri != "" {
-		stores["neo4j"] = func() graph.Store {
-			store, err := neo4j.Open(b.Context(), neo4j.Config{URI: uri})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.Cleanup(func() { _ = store.Close() })
-			return store
-		}
+func TestHealthSaysWhatIsWrong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "flags.yaml")
+	if err := os.WriteFile(file, []byte("materializers-enabled: true\nmaterializers-percentage: 100\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for name, store := range stores {
-		b.Run(name, func(b *testing.B) {
-			h := open(b, store())
-			user := fmt.Sprint("bench-", time.Now().UnixNano())
-			var n atomic.Int64
-			b.SetParallelism(32)
-			b.ResetTimer()
-			b.RunParallel(func(p *testing.PB) {
-				for p.Next() {
-					if answer := post(h, conversation(user, n.Add(1))); answer.StatusCode != http.StatusOK {
-						b.Errorf("answered %d", answer.StatusCode)
-					}
-				}
-			})
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "turns/s")
-		})
+	down := errors.New("connection refused")
+	store := &moody{Store: openStore(t)}
+	store.err.Store(&down)
+	f, err := materialize.New(t.Context(), materialize.Config{Common: serve.Common{FlagsFile: file}, Graph: store, Neo4jURI: "bolt://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close(context.Background())
+	if h := f.Health(); h.Status != "ok" {
+		t.Errorf("at the start: %+v", h)
+	}
+	for n := range limits.Neo4jWrite.Breaker.Failures {
+		post(f.Handler, turn("ana", fmt.Sprint(n), "hello"))
+	}
+	_ = os.WriteFile(file, []byte("materializers-percentage: 900\n"), 0o600)
+	for range 50 { // the file is read again every second
+		if len(f.Health().Zones[limits.ZoneAsync].Dependencies) > 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	h := f.Health()
+	if graph := h.Zones[limits.ZoneGraph]; graph.State != "degraded" {
+		t.Errorf("the graph is down: %+v", graph)
+	}
+	if async := h.Zones[limits.ZoneAsync]; async.State != "degraded" || async.Dependencies[0].Dependency != "flags file" {
+		t.Errorf("the flags file is bad: %+v", async)
 	}
 }

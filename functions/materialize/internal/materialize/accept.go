@@ -3,10 +3,13 @@
 package materialize
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -15,35 +18,27 @@ import (
 	"github.com/aguante-chat/aguante/shared/limits"
 )
 
-// Bounds on a turn. Its body is bounded by limits.MaxBody already.
-const maxMessages = 256
+// maxMessages is more than chat takes in one turn.
+const maxMessages = 2000
 
 // earliest and ahead bound the times that a turn may claim: before and beyond lies a broken clock, not a memory.
 var earliest = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const ahead = 48 * time.Hour
 
-// accept reads a turn from its event. What it refuses is refused for good: event.Never with a reason for the sender.
+// accept reads a turn from its event. What it refuses is refused for good: event.Never with a reason for the sender,
+// which names the field and repeats nothing of what was said.
 func accept(e event.Event, now time.Time) (graph.Write, error) {
 	var t event.Completed
 	if err := decode(e, &t); err != nil {
 		return graph.Write{}, err
 	}
-	if t.SessionID == "" {
-		t.SessionID = e.Subject()
+	t.SessionID = cmp.Or(t.SessionID, e.Subject())
+	if err := checkMessages(t.Messages, now); err != nil {
+		return graph.Write{}, never(http.StatusUnprocessableEntity, err)
 	}
-	sent := e.Time()
-	if sent.IsZero() || sent.After(now) {
-		sent = now
-	}
-	if err := checkMessages(t.Messages, sent, now); err != nil {
-		return graph.Write{}, never(err)
-	}
-	w := graph.Write{Turn: t, SentAt: sent}
-	if _, err := graph.NewEntry(w); err != nil {
-		return graph.Write{}, never(err)
-	}
-	return w, nil
+	date(t.Messages, e.Time(), now)
+	return graph.Write{Turn: t, SentAt: past(e.Time(), now)}, nil
 }
 
 // acceptForgotten reads whose data to erase, and until when: never what will be said after now.
@@ -53,54 +48,100 @@ func acceptForgotten(e event.Event, now time.Time) (event.Forgotten, error) {
 		return f, err
 	}
 	if f.User == "" || len(f.User) > limits.MaxID {
-		return f, never(errors.New("user is missing or too long"))
+		return f, never(http.StatusUnprocessableEntity, errors.New("user is missing or too long"))
 	}
 	if f.At.IsZero() {
 		f.At = e.Time()
 	}
-	if f.At.IsZero() || f.At.After(now) {
-		f.At = now
-	}
+	f.At = past(f.At, now)
 	return f, nil
 }
 
+// past is t, unless t is no time or has not come yet: a turn sent in the future would outlive its user's wish to be forgotten.
+func past(t, now time.Time) time.Time {
+	if t.IsZero() || t.After(now) {
+		return now
+	}
+	return t
+}
+
 func decode(e event.Event, into any) error {
-	if !utf8.Valid(e.Data()) {
-		return &event.Never{Status: http.StatusBadRequest, Err: errors.New("data is not UTF-8")}
+	kind, _, _ := mime.ParseMediaType(cmp.Or(e.DataContentType(), "application/json"))
+	switch {
+	case kind != "application/json" && kind != "text/json" && !strings.HasSuffix(kind, "+json"):
+		return never(http.StatusUnsupportedMediaType, errors.New("data is not JSON"))
+	case len(e.Data()) > limits.MaxBody:
+		return never(http.StatusRequestEntityTooLarge, fmt.Errorf("data is larger than %d bytes", limits.MaxBody))
+	case !utf8.Valid(e.Data()):
+		return never(http.StatusBadRequest, errors.New("data is not UTF-8"))
 	}
 	if err := json.Unmarshal(e.Data(), into); err != nil {
-		return &event.Never{Status: http.StatusBadRequest, Err: fmt.Errorf("data: %w", err)}
+		return never(http.StatusBadRequest, malformed(err))
 	}
 	return nil
 }
 
-// checkMessages also fills times in: a message without one was said when the event was made.
-func checkMessages(messages []graph.Message, sent, now time.Time) error {
+// malformed says what is wrong with JSON in the sender's terms. The errors of the decoder would repeat values.
+func malformed(err error) error {
+	var wrong *json.UnmarshalTypeError
+	var broken *json.SyntaxError
+	var untimely *time.ParseError
+	switch {
+	case errors.As(err, &wrong):
+		return fmt.Errorf("data: %s cannot be a %s", cmp.Or(wrong.Field, "the whole"), strings.Fields(wrong.Value)[0])
+	case errors.As(err, &broken):
+		return fmt.Errorf("data: no JSON from byte %d on", broken.Offset)
+	case errors.As(err, &untimely):
+		return errors.New("data: at is no time as in RFC 3339")
+	}
+	return errors.New("data: no turn")
+}
+
+func checkMessages(messages []graph.Message, now time.Time) error {
 	if len(messages) == 0 || len(messages) > maxMessages {
-		return fmt.Errorf("a turn has 1 to %d messages, not %d", maxMessages, len(messages))
+		return fmt.Errorf("messages: a turn has 1 to %d, not %d", maxMessages, len(messages))
 	}
 	words := false
-	for i := range messages {
-		m := &messages[i]
-		if m.At.IsZero() {
-			m.At = sent
-		}
+	for i, m := range messages {
 		switch {
 		case m.Role == "":
-			return fmt.Errorf("messages[%d].role is empty", i)
-		case len(m.Role) > limits.MaxID || len(m.Name) > limits.MaxID:
-			return fmt.Errorf("messages[%d]: role or name is longer than %d bytes", i, limits.MaxID)
-		case m.At.Before(earliest) || m.At.After(now.Add(ahead)):
-			return fmt.Errorf("messages[%d].at is %s: no such turn was held", i, m.At.Format(time.RFC3339))
+			return fmt.Errorf("messages[%d].role is missing", i)
+		case len(m.Role) > limits.MaxID:
+			return fmt.Errorf("messages[%d].role is longer than %d bytes", i, limits.MaxID)
+		case len(m.Name) > limits.MaxID:
+			return fmt.Errorf("messages[%d].name is longer than %d bytes", i, limits.MaxID)
+		case !m.At.IsZero() && !plausible(m.At, now):
+			return fmt.Errorf("messages[%d].at is before 1900 or in the future", i)
 		}
-		words = words || m.Content != ""
+		words = words || strings.TrimSpace(m.Content) != ""
 	}
 	if !words {
-		return errors.New("nothing was said: every content is empty")
+		return errors.New("messages: nothing was said, every content is empty")
 	}
 	return nil
 }
 
-func never(err error) error {
-	return &event.Never{Status: http.StatusUnprocessableEntity, Err: err}
+func plausible(t, now time.Time) bool { return t.After(earliest) && t.Before(now.Add(ahead)) }
+
+// date fills in times that are missing: a message was said when the one before was, else when the first that has a time
+// was, else when the event was made. An event without any time is dated on arrival, anew at each delivery.
+func date(messages []graph.Message, made, now time.Time) {
+	at := now
+	if plausible(made, now) {
+		at = made
+	}
+	for _, m := range messages {
+		if !m.At.IsZero() {
+			at = m.At
+			break
+		}
+	}
+	for i := range messages {
+		if messages[i].At.IsZero() {
+			messages[i].At = at
+		}
+		at = messages[i].At
+	}
 }
+
+func never(status int, err error) error { return &event.Never{Status: status, Err: err} }

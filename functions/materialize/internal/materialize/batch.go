@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,20 +15,29 @@ import (
 // maxBatch is the most turns of one commit.
 const maxBatch = 64
 
+// heartbeat is how often an idle batcher shows that it lives.
+const heartbeat = 10 * time.Second
+
 var (
 	errBacklog = errors.New("too many turns wait to be written")
+	errAmong   = errors.New("among the turns of one commit is one that cannot be written")
 	errClosed  = errors.New("materialize is stopping")
 )
 
 // batcher is a group commit: whoever waits while one batch is being written makes up the next. A lone turn never waits.
+// After a failure turns are written one at a time, then two, four and so on: a turn that no store can write does not
+// take others down with it again and again, and a store that comes back is asked for little first.
 type batcher struct {
 	write   func(context.Context, []graph.Write) ([]graph.Written, error)
 	waiting chan *waiter
 	backlog prometheus.Gauge // turns that wait or are being written
+	seen    prometheus.Gauge // when run last went round: a batcher that hangs is not seen
+	most    int              // turns of the next batch; run's own
 
 	mu      sync.RWMutex // held for reading while a turn joins, for writing to close
 	closed  bool
 	stopped chan struct{}
+	abort   context.CancelFunc
 }
 
 type waiter struct {
@@ -37,14 +47,20 @@ type waiter struct {
 	done    chan struct{}
 }
 
-func newBatcher(write func(context.Context, []graph.Write) ([]graph.Written, error), backlog prometheus.Gauge) *batcher {
-	b := &batcher{write: write, backlog: backlog, waiting: make(chan *waiter, limits.MutationBacklog.Hard), stopped: make(chan struct{})}
-	go b.run()
+func newBatcher(write func(context.Context, []graph.Write) ([]graph.Written, error), backlog, seen prometheus.Gauge) *batcher {
+	ctx, abort := context.WithCancel(context.Background())
+	b := &batcher{write: write, backlog: backlog, seen: seen, most: maxBatch, abort: abort,
+		waiting: make(chan *waiter, limits.MutationBacklog.Hard), stopped: make(chan struct{})}
+	go b.run(ctx)
 	return b
 }
 
-// put writes one turn and returns once it is durable. A caller who leaves does not take the turn back.
+// put writes one turn and returns once it is durable. A caller who leaves does not take the turn back. A write that no
+// store can keep is graph.ErrInvalid, and not put among others.
 func (b *batcher) put(ctx context.Context, w graph.Write) (graph.Written, error) {
+	if _, err := graph.NewEntry(w); err != nil {
+		return graph.Written{}, err
+	}
 	waiting := &waiter{write: w, done: make(chan struct{})}
 	if err := b.join(waiting); err != nil {
 		return graph.Written{}, err
@@ -72,17 +88,27 @@ func (b *batcher) join(w *waiter) error {
 	}
 }
 
-func (b *batcher) run() {
+func (b *batcher) run(ctx context.Context) {
 	defer close(b.stopped)
-	for first := range b.waiting {
-		b.commit(b.gather(first))
+	idle := time.NewTicker(heartbeat)
+	defer idle.Stop()
+	for {
+		b.seen.SetToCurrentTime()
+		select {
+		case first, open := <-b.waiting:
+			if !open {
+				return
+			}
+			b.commit(ctx, b.gather(first))
+		case <-idle.C:
+		}
 	}
 }
 
 // gather takes whoever waits already, and waits for nobody.
 func (b *batcher) gather(first *waiter) []*waiter {
 	batch := []*waiter{first}
-	for len(batch) < maxBatch {
+	for len(batch) < b.most {
 		select {
 		case next, open := <-b.waiting:
 			if !open {
@@ -97,12 +123,19 @@ func (b *batcher) gather(first *waiter) []*waiter {
 }
 
 // commit writes a batch and tells everyone in it. The context is none of theirs: one who leaves must not undo the rest.
-func (b *batcher) commit(batch []*waiter) {
+func (b *batcher) commit(ctx context.Context, batch []*waiter) {
 	writes := make([]graph.Write, len(batch))
 	for i, w := range batch {
 		writes[i] = w.write
 	}
-	written, err := b.write(context.Background(), writes)
+	written, err := b.write(ctx, writes)
+	b.most = min(2*b.most, maxBatch)
+	if err != nil {
+		b.most = 1
+		if len(batch) > 1 && errors.Is(err, graph.ErrInvalid) {
+			err = errAmong // whose fault it is shows when they come again, one at a time
+		}
+	}
 	b.backlog.Sub(float64(len(batch)))
 	for i, w := range batch {
 		if w.err = err; err == nil {
@@ -112,7 +145,7 @@ func (b *batcher) commit(batch []*waiter) {
 	}
 }
 
-// close lets the turns that have joined be written, and takes no more.
+// close lets the turns that have joined be written, and takes no more. When ctx ends, what is still unwritten is given up.
 func (b *batcher) close(ctx context.Context) error {
 	b.mu.Lock()
 	if !b.closed {
@@ -120,10 +153,13 @@ func (b *batcher) close(ctx context.Context) error {
 		close(b.waiting)
 	}
 	b.mu.Unlock()
+	defer b.abort()
 	select {
 	case <-b.stopped:
 		return nil
 	case <-ctx.Done():
+		b.abort()
+		<-b.stopped
 		return ctx.Err()
 	}
 }

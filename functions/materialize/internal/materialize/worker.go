@@ -2,9 +2,15 @@ package materialize
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 
 	"github.com/aguante-chat/aguante/functions/materialize/internal/extract"
 	"github.com/aguante-chat/aguante/shared/event"
@@ -16,8 +22,11 @@ import (
 // Source is the source of the events that materialize tells.
 const Source = "/materialize"
 
-// again is when an event may come again that could not be written now.
-const again = 5 * time.Second
+// When an event may come again that could not be written now.
+const (
+	busy = time.Second     // the backlog is full, or this instance stops
+	down = 5 * time.Second // the store failed
+)
 
 // Outcomes of an event: the label of aguante_materialized_total.
 const (
@@ -30,6 +39,12 @@ const (
 	failed    = "failed"    // to be sent again
 )
 
+// Store is what of a graph.Store a Worker needs.
+type Store interface {
+	Write(ctx context.Context, writes []graph.Write) ([]graph.Written, error)
+	Forget(ctx context.Context, user string, at time.Time) (turns int, err error)
+}
+
 // Flags tells whose turns are materialized.
 type Flags interface {
 	MaterializersFor(session string) bool
@@ -37,7 +52,7 @@ type Flags interface {
 
 // Parts are what a Worker is made of.
 type Parts struct {
-	Store     graph.Store
+	Store     Store
 	Guard     *guard.Guard // of the store
 	Flags     Flags
 	Telemetry *telemetry.Telemetry
@@ -52,29 +67,37 @@ type Worker struct {
 // New returns a working Worker. Close it.
 func New(p Parts) *Worker {
 	w := &Worker{Parts: p}
-	w.batch = newBatcher(w.writeBatch, p.Telemetry.Metrics.BacklogTurns)
+	w.batch = newBatcher(w.writeBatch, p.Telemetry.Metrics.BacklogTurns, p.Telemetry.Metrics.WorkerLastSeen.WithLabelValues("materialize"))
 	return w
 }
 
 // Take is one event's story. The reply is turn.materialized; an error says whether the event should come again.
 func (w *Worker) Take(ctx context.Context, e event.Event) (reply *event.Event, err error) {
-	began := time.Now()
-	outcome := failed
-	defer func() { w.count(outcome, err, began) }()
+	began, outcome := time.Now(), ""
+	ctx, span := w.Telemetry.Tracer.Start(ctx, "materialize "+e.Type())
+	defer func() {
+		w.Telemetry.Metrics.Materialized.WithLabelValues(outcome).Inc()
+		span.SetAttributes(attribute.String("outcome", outcome))
+		if err != nil {
+			span.SetStatus(codes.Error, outcome)
+		}
+		span.End()
+	}()
 	switch e.Type() {
 	case event.TurnCompleted:
 		reply, outcome, err = w.turn(ctx, e, began)
 	case event.UserForgotten:
 		outcome, err = w.forget(ctx, e, began)
 	default:
-		err = never(fmt.Errorf("materialize takes no %.100q", e.Type()))
+		outcome, err = refused, never(http.StatusUnprocessableEntity, fmt.Errorf("materialize takes no %.100q", e.Type()))
 	}
 	return reply, err
 }
 
-// turn: accept → extract → write → tell.
-func (w *Worker) turn(ctx context.Context, e event.Event, now time.Time) (*event.Event, string, error) {
-	write, err := accept(e, now)
+// turn: accept → extract → write → tell. With the flag off a turn is taken and left out of memory: it must not wait at
+// the broker, nor become a dead letter, for a function that is switched off.
+func (w *Worker) turn(ctx context.Context, e event.Event, began time.Time) (*event.Event, string, error) {
+	write, err := accept(e, began)
 	if err != nil {
 		return nil, refused, err
 	}
@@ -85,12 +108,15 @@ func (w *Worker) turn(ctx context.Context, e event.Event, now time.Time) (*event
 	write.Mentions, write.Facts = drawn.Mentions, drawn.Facts
 	done, err := w.batch.put(ctx, write)
 	if err != nil {
-		return nil, failed, w.verdict(err)
+		outcome, err := verdict(err)
+		return nil, outcome, err
 	}
+	w.Telemetry.Metrics.MaterializeDuration.Observe(time.Since(began).Seconds())
 	return tell(e, write, done)
 }
 
-// tell makes the reply: what was written. Nothing is told of a user who was forgotten.
+// tell makes the reply: what was written. Nothing is told of a user who was forgotten. Its id is the same at every
+// delivery of e.
 func tell(e event.Event, w graph.Write, done graph.Written) (*event.Event, string, error) {
 	outcome := written
 	switch {
@@ -99,7 +125,8 @@ func tell(e event.Event, w graph.Write, done graph.Written) (*event.Event, strin
 	case done.Duplicate:
 		outcome = duplicate
 	}
-	reply, err := event.New(event.TurnMaterialized, Source, "materialized-"+e.ID(), w.Turn.SessionID, event.Hops(e)+1, event.Materialized{
+	sum := sha256.Sum256([]byte(e.Source() + "\n" + e.ID()))
+	reply, err := event.New(event.TurnMaterialized, Source, hex.EncodeToString(sum[:16]), w.Turn.SessionID, event.Hops(e)+1, event.Materialized{
 		TurnID: w.Turn.ID, SessionID: w.Turn.SessionID, User: w.Turn.User,
 		Mentions: len(w.Mentions), Facts: len(w.Facts), Duplicate: done.Duplicate,
 	})
@@ -116,7 +143,7 @@ func (w *Worker) forget(ctx context.Context, e event.Event, now time.Time) (stri
 	}
 	_, err = guard.Do(ctx, w.Guard, func(ctx context.Context) (int, error) { return w.Store.Forget(ctx, who.User, who.At) })
 	if err != nil {
-		return failed, w.verdict(err)
+		return verdict(err)
 	}
 	return erased, nil
 }
@@ -132,19 +159,14 @@ func (w *Worker) writeBatch(ctx context.Context, writes []graph.Write) ([]graph.
 }
 
 // verdict says of a failed write whether it may ever succeed.
-func (w *Worker) verdict(err error) error {
-	if errors.Is(err, graph.ErrInvalid) {
-		return never(err)
+func verdict(err error) (string, error) {
+	switch {
+	case errors.Is(err, graph.ErrInvalid):
+		return refused, never(http.StatusUnprocessableEntity, err)
+	case errors.Is(err, errBacklog), errors.Is(err, errClosed):
+		return failed, &event.Again{After: busy, Err: err}
 	}
-	return &event.Again{After: again, Err: err}
-}
-
-func (w *Worker) count(outcome string, err error, began time.Time) {
-	if n := (*event.Never)(nil); errors.As(err, &n) {
-		outcome = refused
-	}
-	w.Telemetry.Metrics.Materialized.WithLabelValues(outcome).Inc()
-	w.Telemetry.Metrics.MaterializeDuration.Observe(time.Since(began).Seconds())
+	return failed, &event.Again{After: down, Err: err}
 }
 
 // Close writes what has been taken, and takes no more.
