@@ -45,7 +45,7 @@ func (d *drawing) split(s *phrase.Sentence) []clause {
 	from, link := 0, ""
 	for i := range s.Words {
 		low := s.Words[i].Low
-		if !joins[low] && !(mayJoin[low] && d.opens(s, i+1)) {
+		if cuts := joins[low] || mayJoin[low] && d.opens(s, i+1); !cuts {
 			continue
 		}
 		all = appended(s, all, clause{from, i, link})

@@ -67,8 +67,7 @@ func (d *drawing) message(m graph.Message) {
 
 // fact keeps a fact once. One that no store would take is none.
 func (d *drawing) fact(f graph.Fact) {
-	empty := f.Object == "" && !(f.Ended && f.Single)
-	if empty || !fits(f.Subject) || len(f.Object) > graph.MaxName || len(d.Facts) >= maxFacts {
+	if f.Object == "" && (!f.Ended || !f.Single) || !fits(f.Subject) || len(f.Object) > graph.MaxName || len(d.Facts) >= maxFacts {
 		return
 	}
 	once := f

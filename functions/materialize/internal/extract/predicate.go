@@ -62,19 +62,19 @@ func step(s *phrase.Sentence, at int) (next int, ends bool) {
 		return at + 1, false
 	case low == "no" && s.Low(at+1) == "longer", low == "used" && s.Low(at+1) == "to":
 		return at + 2, true
-	case (low == "stopped" || low == "quit") && starting(s, after, "ing"):
+	case (low == "stopped" || low == "quit") && begun(s, after):
 		return after, true
-	case low == "gave" && s.Low(at+1) == "up" && starting(s, at+2, "ing"):
+	case low == "gave" && s.Low(at+1) == "up" && begun(s, at+2):
 		return at + 2, true
 	case auxiliaries[low] && (denying[s.Low(after)] || s.Low(after) == "no" && s.Low(after+1) == "longer"):
 		return after, false
 	case low == "do" || low == "does" || low == "did":
 		return after, false
-	case perfect[low] && s.Low(after) == "been" && starting(s, overAdverbs(s, after+1), "ing"):
+	case perfect[low] && s.Low(after) == "been" && begun(s, overAdverbs(s, after+1)):
 		return overAdverbs(s, after+1), false
 	case perfect[low] && past(s.Low(after)) && predicates.Starts(s.Low(after)):
 		return after, false
-	case present[low] && starting(s, after, "ing"):
+	case present[low] && begun(s, after):
 		return after, false
 	}
 	return at, false
@@ -86,8 +86,9 @@ var (
 	present     = set("am is are 's")
 )
 
-func starting(s *phrase.Sentence, at int, ending string) bool {
-	return strings.HasSuffix(s.Low(at), ending) && predicates.Starts(s.Low(at))
+// begun tells whether "living" or "working" is at at.
+func begun(s *phrase.Sentence, at int) bool {
+	return strings.HasSuffix(s.Low(at), "ing") && predicates.Starts(s.Low(at))
 }
 
 // anymore tells whether a denial is of what was so before: "I don't live in Loja any more".
