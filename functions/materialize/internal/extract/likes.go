@@ -38,7 +38,7 @@ const diets = `vegan, vegetarian, pescatarian`
 // vague is what a conversation is about at the moment rather than what somebody likes: "I love the idea".
 var vague = set(`way idea fact part look feeling vibe vibes energy message plan view sound thought sight quote quotes color colors
 colour colours details design picture photo pic painting piece story connection freedom theme themes detail name texture
-it spirit attitude enthusiasm passion support advice suggestion concept atmosphere outfit bowl`)
+spirit attitude enthusiasm passion support advice suggestion concept atmosphere`)
 
 var parts = set("part parts thing things one ones bit moment moments scene line")
 
@@ -59,9 +59,9 @@ func liked(s *phrase.Sentence, at int) (int, string) {
 			return at, ""
 		}
 	}
-	if further, _ := phrase.Thing(s, end+1); end > at && s.Low(end) == "and" && further > end+1 && s.Ends(further) {
-		if _, first := phrase.Thing(s, end+1); first != "" { // "chocolate and berry flavours" are liked as said
-			value, end = value+" and "+first, further
+	if end > at && s.Low(end) == "and" { // "dark chocolate and berry ice cream" are liked as said
+		if last, more := phrase.Thing(s, end+1); last > end+1 && s.Ends(last) {
+			end, value = last, value+" and "+more
 		}
 	}
 	return end, value
