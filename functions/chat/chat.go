@@ -142,7 +142,8 @@ func (w *wiring) memory(ctx context.Context, p *turn.Parts) error {
 func (w *wiring) events(ctx context.Context, p *turn.Parts) {
 	c := event.SenderConfig{Broker: w.Sink, Observer: w.Telemetry, Log: w.Telemetry.Log}
 	if w.MaterializeURL != "" {
-		c.Direct = map[string]string{event.TurnCompleted: w.MaterializeURL, event.UserForgotten: w.MaterializeURL}
+		// Not user.forgotten: trace must hear of it too, so it waits in the outbox for the broker.
+		c.Direct = map[string]string{event.TurnCompleted: w.MaterializeURL}
 	}
 	if w.store != nil {
 		c.Outbox = w.store

@@ -83,8 +83,8 @@ func (g *Guard) openTime() time.Duration {
 // Do makes the call if the dependency's guard lets it through, for at most the dependency's timeout. The error is the
 // call's own, ErrTimeout, or ErrRejected or ErrOpen when the call was not made. The call must honour its context.
 func Do[T any](ctx context.Context, g *Guard, call func(context.Context) (T, error)) (result T, err error) {
-	ctx, c, err := g.Begin(ctx)
-	if err != nil {
+	var c Call // on the stack: a guarded call costs no allocation beyond its context's
+	if ctx, err = g.begin(ctx, &c); err != nil {
 		return result, err
 	}
 	defer c.panicked()
@@ -109,17 +109,25 @@ func FailOpen[T any](ctx context.Context, g *Guard, fallback T, call func(contex
 // Begin is the first half of a call that outlives a function: a stream. The call's context ends after the dependency's
 // timeout; End must be called once, with the error that the stream ended with.
 func (g *Guard) Begin(ctx context.Context) (context.Context, *Call, error) {
-	c := &Call{guard: g, parent: ctx, began: time.Now()}
+	c := new(Call)
+	ctx, err := g.begin(ctx, c)
+	if err != nil {
+		return ctx, nil, err
+	}
+	return ctx, c, nil
+}
+
+func (g *Guard) begin(ctx context.Context, c *Call) (context.Context, error) {
+	c.guard, c.parent, c.began = g, ctx, time.Now()
 	if !g.bulkhead.TryAcquirePermit() {
-		return ctx, nil, c.refused(ErrRejected)
+		return ctx, c.refused(ErrRejected)
 	}
 	if !g.permitted() {
 		g.bulkhead.ReleasePermit()
-		return ctx, nil, c.refused(ErrOpen)
+		return ctx, c.refused(ErrOpen)
 	}
-	ctx, c.cancel = context.WithTimeout(ctx, g.dependency.Timeout)
-	c.ctx = ctx
-	return ctx, c, nil
+	c.ctx, c.cancel = context.WithDeadline(ctx, c.began.Add(g.dependency.Timeout))
+	return c.ctx, nil
 }
 
 // Dependency is what g guards.

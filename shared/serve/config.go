@@ -29,11 +29,22 @@ func Load(config any) error {
 	if faults := (env.AggregateError{}); errors.As(err, &faults) {
 		lines := make([]string, len(faults.Errors))
 		for i, fault := range faults.Errors {
-			lines[i] = fault.Error()
+			lines[i] = named(fault, config)
 		}
 		return fmt.Errorf("configuration: %s", strings.Join(lines, "; "))
 	}
 	return err
+}
+
+// named says a fault by the name of its variable, where the library knows the struct's field alone.
+func named(fault error, config any) string {
+	wrong := env.ParseError{}
+	if !errors.As(fault, &wrong) {
+		return fault.Error()
+	}
+	field, _ := reflect.TypeOf(config).Elem().FieldByName(wrong.Name)
+	name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+	return fmt.Sprintf("%s is no %s: %v", name, wrong.Type, wrong.Err)
 }
 
 // Variable is one row of the configuration reference.

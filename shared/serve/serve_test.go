@@ -178,7 +178,7 @@ func TestConfigurationNamesAllItsFaultsAtOnce(t *testing.T) {
 	t.Setenv("GRACE", "soon")
 	var c struct{ serve.Common }
 	err := serve.Load(&c)
-	if err == nil || !strings.Contains(err.Error(), "Port") || !strings.Contains(err.Error(), "Grace") {
+	if err == nil || !strings.Contains(err.Error(), "PORT") || !strings.Contains(err.Error(), "GRACE") {
 		t.Errorf("it says %v", err)
 	}
 }

@@ -63,7 +63,7 @@ func run() error {
 	fmt.Printf("| %d requests/s for %v | p50 | p95 | p99 | not 200 |\n| --- | --- | --- | --- | --- |\n", rate, duration)
 	steady(ctx, "GET /healthz", func(int) (int, error) { return get(ctx, up.Chat+"/healthz") })
 	steady(ctx, "POST /chat, a new user each time", func(n int) (int, error) { return say(ctx, up, fmt.Sprintf("user%d", n), n) })
-	steady(ctx, "POST /chat, one user in ten", func(n int) (int, error) { return say(ctx, up, fmt.Sprintf("regular%d", n%10), n) })
+	steady(ctx, "POST /chat, a hundred users in turn", func(n int) (int, error) { return say(ctx, up, fmt.Sprintf("regular%d", n%100), n) })
 	if err := remember(ctx, up); err != nil {
 		return err
 	}

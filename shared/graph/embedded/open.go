@@ -68,7 +68,7 @@ func connect(path string, most int, options string) (*sql.DB, error) {
 		return nil, err
 	}
 	name := (&url.URL{Scheme: "file", Path: file}).String()
-	db, err := sql.Open("sqlite", name+"?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&"+options)
+	db, err := sql.Open("sqlite", name+"?_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)&"+options)
 	if err != nil {
 		return nil, err
 	}
