@@ -4,7 +4,7 @@ MODULES := shared functions/chat functions/materialize functions/trace cmd/aguan
 BIN     := $(CURDIR)/bin
 DATA    ?=
 
-.PHONY: help run test lint bench bench-recall gen build images
+.PHONY: help run test lint bench bench-load bench-recall gen build images
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ lint: ## style, import rules, known vulnerabilities
 
 bench: ## benchmarks of every package, with real Redis and Neo4j
 	@$(GO) run ./test/stack/with $(GO) test -run '^$$' -bench . -benchmem work
+
+bench-load: ## what aguante up takes and holds at 200 requests a second
+	@$(GO) run ./test/load
 
 bench-recall: ## how well questions find the turns that answer them: make bench-recall DATA=folder
 	@test -n "$(DATA)" || { echo "say where the conversations are: make bench-recall DATA=folder"; exit 2; }
