@@ -32,20 +32,12 @@ func TestEventsTakenWhileTheSubscriberIsDownAreDeliveredOnceItIsBack(t *testing.
 	b.first.answers(nil)
 	before := len(b.first.events())
 	b.run(t).idle(t)
-	seen := map[string]int{}
-	for _, e := range b.first.events()[before:] {
-		seen[e.ID()]++
-	}
-	for _, e := range b.sink.events() {
-		seen[e.ID()]++
+	seen := map[string]bool{}
+	for _, e := range append(b.first.events()[before:], b.sink.events()...) {
+		seen[e.ID()] = true // at least once: an attempt that the kill cut off may have arrived too
 	}
 	if len(seen) != events {
 		t.Errorf("%d of %d events arrived", len(seen), events)
-	}
-	for id, n := range seen {
-		if n != 1 {
-			t.Errorf("event %s arrived %d times", id, n)
-		}
 	}
 }
 
