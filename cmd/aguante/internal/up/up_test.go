@@ -207,7 +207,7 @@ func TestWhatCannotStartSaysWhyInOneSentence(t *testing.T) {
 
 func TestABadVariableIsNamed(t *testing.T) {
 	t.Setenv("GRACE", "soon")
-	if err := Run(t.Context(), onFreePorts(t.TempDir()), io.Discard); err == nil || !strings.Contains(err.Error(), "Grace") {
+	if err := Run(t.Context(), onFreePorts(t.TempDir()), io.Discard); err == nil || !strings.Contains(err.Error(), "GRACE") {
 		t.Errorf("says %v", err)
 	}
 }
