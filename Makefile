@@ -10,6 +10,7 @@ help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: ## chat with it: everything on this machine, nothing to install but Go
+	@echo "building (the first time takes a few minutes) …"
 	@$(GO) run ./cmd/aguante up
 
 test: ## every test, with real Redis, Neo4j and Chromium (installed when missing, as root)

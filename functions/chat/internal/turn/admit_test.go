@@ -48,7 +48,7 @@ func TestStopsATurnThatCannotBeRight(t *testing.T) {
 		"too many":          {func(in *turn.Turn) { in.Messages = make([]engine.Message, 1001) }, "messages"},
 		"no content":        {func(in *turn.Turn) { in.Messages[0].Content = " \n" }, "messages[0]"},
 		"no role":           {func(in *turn.Turn) { in.Messages[0].Role = "" }, "messages[0]"},
-		"too long":          {func(in *turn.Turn) { in.Messages[0].Content = strings.Repeat("x", limits.MaxMessage+1) }, "messages[0]"},
+		"too long":          {func(in *turn.Turn) { in.Messages[0].Content = strings.Repeat("x", limits.MaxBody+1) }, "messages[0]"},
 		"no UTF-8":          {func(in *turn.Turn) { in.Messages[0].Content = "\xff" }, "messages[0]"},
 		"NUL":               {func(in *turn.Turn) { in.Messages[0].Content = "a\x00" }, "messages[0]"},
 		"long user":         {func(in *turn.Turn) { in.User = strings.Repeat("x", limits.MaxID+1) }, "user"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
@@ -91,11 +92,19 @@ func (t Turn) completed(a engine.Answer, at time.Time) event.Completed {
 	c := event.Completed{ID: t.ID, SessionID: t.SessionID, User: t.User, Engine: a.Engine}
 	for _, m := range t.news() {
 		if m.Content != "" {
-			c.Messages = append(c.Messages, graph.Message{Role: m.Role, Name: m.Name, Content: m.Content, At: t.began})
+			c.Messages = append(c.Messages, graph.Message{Role: m.Role, Name: m.Name, Content: memorable(m.Content), At: t.began})
 		}
 	}
 	if a.Text != "" {
-		c.Messages = append(c.Messages, graph.Message{Role: engine.Assistant, Content: a.Text, At: at})
+		c.Messages = append(c.Messages, graph.Message{Role: engine.Assistant, Content: memorable(a.Text), At: at})
 	}
 	return c
+}
+
+// memorable is as much of a message as memory keeps: a long document passes through to the engine, its beginning stays.
+func memorable(content string) string {
+	if len(content) <= limits.MaxMessage {
+		return content
+	}
+	return strings.ToValidUTF8(content[:limits.MaxMessage], "")
 }

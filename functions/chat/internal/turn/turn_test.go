@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alicebob/miniredis/v2"
 	"go.uber.org/goleak"
@@ -304,6 +305,18 @@ func TestTracesHoldWhatWasSaidOnlyWhenToldTo(t *testing.T) {
 	take(t, h.tell(), says("ana", "I live in Loja."))
 	if got := data[decision.Trace](t, h.sent, event.TurnDecided).Content; !slices.Equal(got, []string{"I live in Loja.", "I'll remember that you live in Loja."}) {
 		t.Errorf("content %q", got)
+	}
+}
+
+func TestALongDocumentReachesTheEngineWholeAndMemoryByItsBeginning(t *testing.T) {
+	h := build(t)
+	reply := take(t, h.tell(), says("ana", "I live in Loja. "+strings.Repeat("é", limits.MaxMessage)))
+	if reply.Text == "" {
+		t.Error("not answered")
+	}
+	kept := data[event.Completed](t, h.sent, event.TurnCompleted).Messages[0].Content
+	if len(kept) > limits.MaxMessage || !utf8.ValidString(kept) || !strings.HasPrefix(kept, "I live in Loja. ") {
+		t.Errorf("memory is given %d bytes", len(kept))
 	}
 }
 

@@ -68,8 +68,8 @@ func validateMessage(m engine.Message) error {
 		return fmt.Errorf("must have a role")
 	case m.Raw == nil && strings.TrimSpace(m.Content) == "":
 		return fmt.Errorf("must have content")
-	case len(m.Content) > limits.MaxMessage || len(m.Raw) > limits.MaxBody:
-		return fmt.Errorf("must be at most %d bytes", limits.MaxMessage)
+	case len(m.Content) > limits.MaxBody || len(m.Raw) > limits.MaxBody:
+		return fmt.Errorf("must be at most %d bytes", limits.MaxBody)
 	case !utf8.ValidString(m.Content) || strings.ContainsRune(m.Content, 0):
 		return fmt.Errorf("must be valid UTF-8 without NUL")
 	case len(m.Name) > limits.MaxID:
