@@ -11,7 +11,7 @@ help: ## what there is
 
 run: ## chat with it: everything on this machine, nothing to install but Go
 	@echo "building (the first time takes a few minutes) …"
-	@$(GO) run ./cmd/aguante up
+	@$(GO) build -o $(BIN)/aguante ./cmd/aguante && exec $(BIN)/aguante up
 
 test: ## every test, with real Redis, Neo4j and Chromium (installed when missing, as root)
 	@$(GO) run ./test/stack/with $(GO) test -race -timeout 20m work
