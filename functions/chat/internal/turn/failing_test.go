@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,6 +186,17 @@ func TestTheCacheRemembersWhileTheGraphIsGone(t *testing.T) {
 	}
 	if got := take(t, s, says("bob", "Where does Lucía live?")).Recalled; len(got) != 0 {
 		t.Errorf("bob recalls %v", got)
+	}
+}
+
+func TestAQuestionForEverythingIsAnsweredFromTheNewestThings(t *testing.T) {
+	h := build(t)
+	s := h.tell()
+	take(t, s, says("ana", "My wife's name is Eva."))
+	take(t, s, says("ana", "I work as a nurse."))
+	got := take(t, s, says("ana", "What do you know about me?")).Text
+	if !strings.Contains(got, "you work as a nurse") || !strings.Contains(got, "that your wife's name is Eva") {
+		t.Errorf("it says %q", got)
 	}
 }
 

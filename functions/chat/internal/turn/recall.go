@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -117,6 +118,11 @@ func (s *Teller) remember(ctx context.Context, t Turn, r *reading, m memory) mem
 		m.recalled = recalled(result.items)
 		d.Selected = fmt.Sprintf("graph: %d items", len(m.recalled))
 		d.FallbackChain = []string{"cached recall: not needed"}
+		if len(m.recalled) == 0 && general.MatchString(t.asked()) {
+			m.recalled = m.cached[:min(len(m.cached), recalledMost)]
+			d.Selected = fmt.Sprintf("cached recall: the newest %d items", len(m.recalled))
+			d.FallbackChain = []string{"graph: no word of the question finds anything"}
+		}
 	} else {
 		m.degraded, m.partial = m.degraded.with(result.lack), result.lack.Reason != missing
 		m.recalled = pick(m.cached, t.asked())
@@ -126,6 +132,9 @@ func (s *Teller) remember(ctx context.Context, t Turn, r *reading, m memory) mem
 	decision.From(ctx).Add(r.began, d)
 	return m
 }
+
+// general asks for whatever is known: "what do you know about me?".
+var general = regexp.MustCompile(`(?i)\b(?:know|remember|learn(?:ed|t)?|tell me|told you) (?:all |everything |anything )?(?:about|of) (?:me|myself)\b|\bwhat (?:did|have) i (?:tell|told|say|said)\b`)
 
 // resume takes the session's history from Redis. A session that Redis does not hold, and that the caller named, is
 // looked for in a graph that has just answered.

@@ -54,7 +54,7 @@ func (w wanted) best(found []claim) []claim {
 		case len(kept) == 0:
 		case c.partial || !w.many || len(kept) == most:
 			return kept
-		case c.score < kept[0].score*0.75 || slices.ContainsFunc(kept, c.repeats):
+		case c.score < kept[0].score-0.3 || slices.ContainsFunc(kept, c.repeats):
 			continue
 		}
 		kept = append(kept, c)

@@ -4,6 +4,7 @@ package local
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 
@@ -96,10 +97,16 @@ func lastMessage(r engine.Request) (text, name string) {
 	return "", ""
 }
 
+// fillers open a statement and say nothing.
+var fillers = regexp.MustCompile(`(?i)^(?:(?:actually|well|so|oh|by the way|btw|anyway|you know|i mean),? )+`)
+
+func unfilled(statement string) string { return fillers.ReplaceAllString(statement, "") }
+
 // acknowledge says what was understood.
 func acknowledge(statements []string, remembers bool) string {
 	var understood []string
 	for _, s := range statements {
+		s = unfilled(s)
 		if turnable(s) {
 			understood = append(understood, "that "+inside(flip(ending(s))))
 		} else {

@@ -125,6 +125,7 @@ func TestRestatesWhatItIsTold(t *testing.T) {
 		"When I was a child I had a parrot.":                          "I'll remember that when you were a child you had a parrot.",
 		"What I like is tea.":                                         "I'll remember that what you like is tea.",
 		"My dog is called Toby. What is my dog's name?":               "I'll remember that your dog is called Toby. You told me that your dog is called Toby.",
+		"Actually, I now live in Lima.":                               "I'll remember that you now live in Lima.",
 		"Dr. Paz is my doctor.":                                       "I'll remember that Dr. Paz is your doctor.",
 		"Hello!":                                                      "Hello. Tell me something, and I'll remember it.",
 		"Good morning":                                                "Hello. Tell me something, and I'll remember it.",

@@ -40,7 +40,7 @@ func together(some []claim, now time.Time) string {
 	}
 	var said []string
 	for _, c := range some {
-		switch clause := inside(flip(ending(c.text))); {
+		switch clause := inside(flip(ending(unfilled(c.text)))); {
 		case !c.turns():
 			said = append(said, "“"+shorten(c.text)+"”")
 		case when != "":

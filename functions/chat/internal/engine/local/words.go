@@ -45,7 +45,7 @@ var concepts = func() map[string]string {
 		"work works worked working job jobs profession occupation career employer employed",
 		"old age",
 		"birthday born birth",
-		"marry married marries wife husband spouse",
+		"marry married marries",
 		"allergic allergy allergies",
 		"want wants wanted wish hope hopes plan plans planned planning",
 	}
