@@ -51,7 +51,8 @@ func run(name string, arguments []string) error {
 		defer server.Stop()
 		environment = append(environment, s.variable+"="+server.URL)
 	}
-	if _, err := stack.Chromium(starting); err != nil {
+	_, err := stack.Chromium(starting)
+	if err = errors.Join(err, stack.Compiler(starting)); err != nil {
 		return err
 	}
 	command := exec.CommandContext(ctx, name, arguments...)
