@@ -12,6 +12,7 @@ import (
 
 // Called counts a guarded call. One whose caller left is no outcome of the dependency's.
 func (t *Telemetry) Called(_ context.Context, o guard.Outcome) {
+	t.meet(o.Dependency)
 	if o.Result == guard.Left {
 		return
 	}
@@ -21,8 +22,19 @@ func (t *Telemetry) Called(_ context.Context, o guard.Outcome) {
 	}
 }
 
+// meet shows the breaker of a dependency as closed, which it is until it changes.
+func (t *Telemetry) meet(dependency string) {
+	if _, known := t.met.LoadOrStore(dependency, true); !known {
+		for _, state := range []string{"open", "half-open"} {
+			t.Metrics.BreakerState.WithLabelValues(dependency, state).Set(0)
+		}
+		t.Metrics.BreakerState.WithLabelValues(dependency, "closed").Set(1)
+	}
+}
+
 // Changed shows a breaker's state and logs its change: the one line that a failing dependency gets.
 func (t *Telemetry) Changed(c guard.Change) {
+	t.meet(c.Dependency)
 	t.Metrics.BreakerState.WithLabelValues(c.Dependency, c.From).Set(0)
 	t.Metrics.BreakerState.WithLabelValues(c.Dependency, c.To).Set(1)
 	switch {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,6 +40,7 @@ type Telemetry struct {
 	Tracer   trace.Tracer
 
 	provider *sdktrace.TracerProvider
+	met      sync.Map // dependencies whose breaker is shown
 }
 
 // New returns a process's telemetry and makes W3C trace context the process's propagation.

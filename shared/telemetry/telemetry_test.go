@@ -25,6 +25,9 @@ func TestStateChangesAreLoggedOnceAndCallsNever(t *testing.T) {
 	if log.Len() > 0 {
 		t.Errorf("calls are logged: %s", log.String())
 	}
+	if testutil.ToFloat64(tel.Metrics.BreakerState.WithLabelValues("redis", "closed")) != 1 {
+		t.Error("a breaker that never changed is not shown as closed")
+	}
 	tel.Changed(guard.Change{Dependency: "redis", From: "closed", To: "open", Err: errors.New("down")})
 	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), `"to":"open"`) {
 		t.Errorf("a change of state: %s", log.String())
