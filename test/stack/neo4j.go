@@ -10,6 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/aguante-chat/aguante/shared/graph"
+	"github.com/aguante-chat/aguante/shared/graph/neo4j"
 )
 
 // neo4jVersion is the version in neo4j/pom.xml.
@@ -40,7 +43,31 @@ func StartNeo4j(ctx context.Context) (*Server, error) {
 	}
 	s := &Server{Name: "Neo4j", Address: address, URL: "bolt://" + address, dir: dir}
 	s.command = exec.Command("java", neo4jArguments(lib, dir)...)
-	return start(ctx, s, func(ctx context.Context) error { return greetBolt(ctx, address) })
+	if s, err = start(ctx, s, func(ctx context.Context) error { return greetBolt(ctx, address) }); err != nil {
+		return nil, err
+	}
+	return s, warm(ctx, s.URL)
+}
+
+// warm makes the schema and writes once: a cold server takes longer for its first call than any test should wait.
+func warm(ctx context.Context, uri string) error {
+	store, err := neo4j.Open(ctx, neo4j.Config{URI: uri})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	now := time.Now()
+	first := graph.Turn{ID: "1", SessionID: "warm-up", User: "warm-up", Messages: []graph.Message{{Role: "user", Content: "warm-up", At: now}}}
+	for {
+		_, err := store.Write(ctx, []graph.Write{{Turn: first, SentAt: now}})
+		if err == nil {
+			_, err = store.Forget(ctx, first.User, now)
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func neo4jConfig(address string) []byte {
