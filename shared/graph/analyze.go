@@ -75,5 +75,8 @@ func stem(word string) string {
 	if root, ok := irregular[word]; ok {
 		word = root
 	}
+	if len(word) > 4 {
+		word = strings.Replace(word, "our", "or", 1) // colour and color
+	}
 	return english.Stem(word, false)
 }

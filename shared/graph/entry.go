@@ -26,7 +26,7 @@ type Entry struct {
 	At         time.Time // of Turn
 	SentAt     time.Time
 	Order      string  // OrderKey of Turn
-	Terms      string  // IndexTerms of Turn, and the relations of its facts
+	Terms      string  // IndexTerms of Turn, and what its facts are asked for by
 	Length     int     // how many Terms
 	Lead       Message // what the turn is recalled as: its user's first message, else the first
 	Messages   string  // of Turn, as JSON
@@ -176,11 +176,11 @@ func checkName(field, value string) error {
 	return nil
 }
 
-// setTerms takes the turn's own and the relations of its facts: "I moved to Quito" is asked for by "Where do I live?".
+// setTerms takes the turn's own and those that its facts are asked for by: "I moved to Quito" answers "Where do I live?".
 func (e *Entry) setTerms() {
 	terms := strings.Fields(IndexTerms(e.Turn))
 	for _, s := range e.Statements {
-		for _, term := range Analyze(strings.ReplaceAll(s.Relation, "_", " ")) {
+		for _, term := range Analyze(strings.ReplaceAll(s.Relation, "_", " ") + " " + askedBy[s.Relation]) {
 			if !slices.Contains(terms, term) {
 				terms = append(terms, term)
 			}

@@ -54,8 +54,11 @@ func SearchTerms(q Query) []string {
 }
 
 // Rank orders what a store found, best first: BM25, more for turns that hold more of the question, their neighbours'
-// share, more for speakers whom the question names. Measured in docs/recall.md.
+// share, more for speakers whom the question names. What asks for nothing in particular gets the newest. Measured in docs/recall.md.
 func Rank(q Query, c Corpus) []Item {
+	if Newest(q) {
+		return rankNewest(q, c)
+	}
 	passages, named := c.passages(q)
 	weights := c.weights(q, passages, named)
 	for i := range passages {

@@ -37,7 +37,7 @@ func (p *changes) prepare(ctx context.Context, db *sql.DB) error {
 }
 
 // lookups are the statements of a recall, prepared once.
-type lookups struct{ user, search, beside, turns, held *sql.Stmt }
+type lookups struct{ user, search, newest, beside, turns, held *sql.Stmt }
 
 const candidateColumns = `t.id, t.turn_id, t.session, t.place, t.at, t.role, t.speaker, t.text, t.terms`
 
@@ -50,6 +50,7 @@ func (p *lookups) prepare(ctx context.Context, db *sql.DB) error {
 		&p.user: `SELECT id, turns, terms FROM owner WHERE key = ?`,
 		&p.search: `SELECT ` + candidateColumns + `, search.rank FROM search JOIN turn t ON t.id = search.rowid
 			WHERE search MATCH ? AND t.owner = ? ORDER BY search.rank LIMIT ?`,
+		&p.newest: `SELECT ` + candidateColumns + `, 0.0 FROM turn t WHERE t.owner = ? ORDER BY t.at DESC, t.place DESC LIMIT ?`,
 		&p.beside: `SELECT ` + beside("<", "DESC", 1) + `, ` + beside("<", "DESC", 0) + `, ` + beside(">", "", 0) + `, ` +
 			beside(">", "", 1) + ` FROM json_each(?) j JOIN turn t ON t.id = j.value`,
 		&p.turns: `SELECT ` + candidateColumns + `, 0.0 FROM json_each(?) j JOIN turn t ON t.id = j.value`,

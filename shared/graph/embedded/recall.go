@@ -52,7 +52,7 @@ func (r *recalling) corpus(q graph.Query) (graph.Corpus, error) {
 		return c, err
 	}
 	c.Terms = terms / float64(c.Turns)
-	hits, err := r.hits(graph.SearchTerms(q))
+	hits, err := r.hits(q)
 	if err != nil {
 		return c, err
 	}
@@ -67,9 +67,16 @@ func (r *recalling) corpus(q graph.Query) (graph.Corpus, error) {
 	return c, nil
 }
 
-// hits are the turns with any of the terms, best first.
-func (r *recalling) hits(terms []string) ([]found, error) {
-	match := matchAny(r.owner, terms)
+// hits are the turns with any of the question's terms, best first, or the newest.
+func (r *recalling) hits(q graph.Query) ([]found, error) {
+	if graph.Newest(q) {
+		rows, err := r.query(r.newest, r.owner, graph.MaxNeighboured)
+		if err != nil {
+			return nil, err
+		}
+		return scanFound(rows)
+	}
+	match := matchAny(r.owner, graph.SearchTerms(q))
 	if match == "" {
 		return nil, nil
 	}

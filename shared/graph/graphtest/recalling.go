@@ -50,6 +50,15 @@ var recalling = []promise{
 			m.mustFind(text)
 		}
 	}},
+	{"what is asked of everything finds the newest, those first that state what holds", func(m *memory) {
+		m.write(m.said("t1", 0, "I live in Loja", lives("Loja")), m.said("t2", 1, "I live in Quito", lives("Quito")),
+			m.said("t3", 2, "what a day"), m.said("t4", 3, "What do you know about me?"))
+		for _, text := range []string{"What do you know about me?", "tell me about myself", "What did I tell you?", "Who am I?",
+			"do you remember me?", "¿Qué sabes de mí?"} {
+			m.mustBe(text, itemIDs(m.recall(text)), []string{"t2", "t4", "t3", "t1"})
+		}
+		m.mustBe("newest", itemIDs(m.ask(graph.Query{User: m.user, Text: "tell me about me", Limit: 1})), []string{"t2"})
+	}},
 	{"who never said anything has nothing to recall", func(m *memory) { m.mustFind("sister") }},
 	{"other users' turns are never found", testOthers},
 	{"at most as many items as asked for, each turn once", func(m *memory) {

@@ -24,16 +24,20 @@ func (s *Store) Recall(ctx context.Context, q graph.Query) ([]graph.Item, error)
 func (tx *transaction) corpus(q graph.Query) (graph.Corpus, error) {
 	var c graph.Corpus
 	owner := graph.OwnerKey(q.User)
-	match := matchAny(owner, graph.SearchTerms(q))
-	if match == "" {
-		return c, nil
-	}
 	records, err := tx.run(`MATCH (u:User {key: $owner}) WHERE u.turns > 0 RETURN u.turns, u.terms`, map[string]any{"owner": owner})
 	if err != nil || len(records) == 0 {
 		return c, err
 	}
 	turns := records[0].Values[0].(int64)
 	c.Turns, c.Terms = int(turns), float64(records[0].Values[1].(int64))/float64(turns)
+	if graph.Newest(q) {
+		c.Hits, err = tx.newest(owner)
+		return c, err
+	}
+	match := matchAny(owner, graph.SearchTerms(q))
+	if match == "" {
+		return c, nil
+	}
 	if c.Hits, err = tx.hits(owner, match); err != nil {
 		return c, err
 	}
@@ -69,6 +73,13 @@ func (tx *transaction) hits(owner, match string) ([]graph.Candidate, error) {
 	slices.SortStableFunc(records, func(a, b *neo4j.Record) int {
 		return cmp.Or(cmp.Compare(b.Values[9].(float64), a.Values[9].(float64)), cmp.Compare(a.Values[3].(string), b.Values[3].(string)))
 	})
+	return candidates(records), err
+}
+
+func (tx *transaction) newest(owner string) ([]graph.Candidate, error) {
+	records, err := tx.run(`
+		MATCH (t:Turn {owner: $owner}) WHERE t.id IS NOT NULL
+		WITH t ORDER BY t.at DESC, t.place DESC LIMIT $limit`+candidate, map[string]any{"owner": owner, "limit": graph.MaxNeighboured})
 	return candidates(records), err
 }
 

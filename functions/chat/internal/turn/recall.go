@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -118,10 +117,10 @@ func (s *Teller) remember(ctx context.Context, t Turn, r *reading, m memory) mem
 		m.recalled = recalled(result.items)
 		d.Selected = fmt.Sprintf("graph: %d items", len(m.recalled))
 		d.FallbackChain = []string{"cached recall: not needed"}
-		if len(m.recalled) == 0 && general.MatchString(t.asked()) {
-			m.recalled = m.cached[:min(len(m.cached), recalledMost)]
+		if len(m.recalled) == 0 && graph.Newest(graph.Query{Text: t.asked()}) {
+			m.recalled = pick(m.cached, t.asked())
 			d.Selected = fmt.Sprintf("cached recall: the newest %d items", len(m.recalled))
-			d.FallbackChain = []string{"graph: no word of the question finds anything"}
+			d.FallbackChain = []string{"graph: holds nothing yet"}
 		}
 	} else {
 		m.degraded, m.partial = m.degraded.with(result.lack), result.lack.Reason != missing
@@ -132,9 +131,6 @@ func (s *Teller) remember(ctx context.Context, t Turn, r *reading, m memory) mem
 	decision.From(ctx).Add(r.began, d)
 	return m
 }
-
-// general asks for whatever is known: "what do you know about me?".
-var general = regexp.MustCompile(`(?i)\b(?:know|remember|learn(?:ed|t)?|tell me|told you) (?:all |everything |anything )?(?:about|of) (?:me|myself)\b|\bwhat (?:did|have) i (?:tell|told|say|said)\b`)
 
 // resume takes the session's history from Redis. A session that Redis does not hold, and that the caller named, is
 // looked for in a graph that has just answered.
@@ -201,8 +197,11 @@ func recalled(items []graph.Item) []Recalled {
 // cachedMost bounds a user's cached recall.
 const cachedMost = 50
 
-// pick chooses from the cached recall what shares words with the question, most of them first.
+// pick chooses from the cached recall what shares words with the question, most of them first, or the newest of it.
 func pick(cached []Recalled, question string) []Recalled {
+	if graph.Newest(graph.Query{Text: question}) {
+		return cached[:min(len(cached), recalledMost)]
+	}
 	wanted := graph.Analyze(question)
 	if len(wanted) == 0 {
 		return nil

@@ -1,0 +1,48 @@
+package graph
+
+import (
+	"cmp"
+	"slices"
+)
+
+// asking are the terms of words that ask to be told and say nothing of what: "What do you know about me?".
+var asking = termsOf(`know remember recall tell say mention learn remind forget think ask talk share plan else everything anything something
+nothing thing lot much far ever always already yet now me myself
+sabes recuerdas acuerdas conoces dime cuéntame recuérdame conté dije dicho contado todo algo mí yo`)
+
+func termsOf(words string) map[string]bool {
+	all := map[string]bool{}
+	for _, term := range Analyze(words) {
+		all[term] = true
+	}
+	return all
+}
+
+// asker are the words by which the one who asks is meant.
+var asker = set("i me my mine myself we us our mi yo")
+
+// Newest tells whether q asks for nothing in particular, but for what there is: "What do you know about me?", "What did I
+// tell you?", "Who am I?". A store then offers the user's newest turns, MaxNeighboured of them, as hits.
+func Newest(q Query) bool {
+	asks := false
+	for _, w := range tokens(q.Text) {
+		asks = asks || asker[w] || asking[stem(w)]
+		if !stopWords[w] && !asking[stem(w)] {
+			return false
+		}
+	}
+	return asks
+}
+
+// rankNewest puts turns that state what still holds before others, and the newer ones first.
+func rankNewest(q Query, c Corpus) []Item {
+	hits := slices.SortedFunc(slices.Values(c.Hits), func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(min(len(b.Facts), 1), min(len(a.Facts), 1)), b.At.Compare(a.At), cmp.Compare(b.Order, a.Order))
+	})
+	hits = hits[:min(len(hits), max(q.Limit, 0), MaxItems)]
+	items := make([]Item, len(hits))
+	for i := range hits {
+		items[i] = passage{Candidate: &hits[i]}.item(1/float64(i+1), weights{})
+	}
+	return items
+}
