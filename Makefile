@@ -4,7 +4,7 @@ MODULES := shared functions/chat functions/materialize functions/trace cmd/aguan
 BIN     := $(CURDIR)/bin
 DATA    ?=
 
-.PHONY: help run test lint bench bench-load bench-recall gen build images
+.PHONY: help run test lint bench bench-load bench-gateway bench-recall gen build images
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ bench: ## benchmarks of every package, with real Redis and Neo4j
 
 bench-load: ## what aguante up takes and holds at 200 requests a second
 	@$(GO) run ./test/load
+
+bench-gateway: ## what the OpenAI-compatible route costs beside a bare proxy and an npm gateway
+	@$(GO) run ./test/gateway
 
 bench-recall: ## how well questions find the turns that answer them: make bench-recall DATA=folder
 	@test -n "$(DATA)" || { echo "say where the conversations are: make bench-recall DATA=folder"; exit 2; }
