@@ -4,7 +4,7 @@ MODULES := shared functions/chat functions/materialize functions/trace cmd/aguan
 BIN     := $(CURDIR)/bin
 DATA    ?=
 
-.PHONY: help run test lint bench bench-load bench-gateway bench-recall gen build images
+.PHONY: help run test drills drills-full lint bench bench-load bench-gateway bench-recall gen build images
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,12 @@ run: ## chat with it: everything on this machine, nothing to install but Go
 test: ## every test, with real Redis, Neo4j and Chromium (installed when missing, as root)
 	@$(GO) run ./test/stack/with $(GO) test -race -timeout 20m work
 	@for m in $(MODULES); do (cd $$m && GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build ./...) || exit 1; done
+
+drills: ## the eight drills against real Redis and Neo4j, in seconds (a part of make test)
+	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 20m -v ./test/drills
+
+drills-full: ## the same with the durations of the production figures, about half an hour
+	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 60m -v ./test/drills -full
 
 lint: ## style, import rules, known vulnerabilities
 	@GOWORK=off GOBIN=$(BIN) $(GO) -C tools install tool

@@ -1,4 +1,5 @@
-// Command aguante is the operator's command: up runs everything on one machine, chat talks to it from a terminal.
+// Command aguante is the operator's command: up runs everything on one machine, chat talks to it from a
+// terminal, drill breaks it to see whether it holds.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/aguante-chat/aguante/cmd/aguante/internal/drill"
 	"github.com/aguante-chat/aguante/cmd/aguante/internal/terminal"
 	"github.com/aguante-chat/aguante/cmd/aguante/internal/up"
 )
@@ -19,6 +21,7 @@ import (
 type commands struct {
 	Up      upCommand        `cmd:"" help:"Run chat, memory, traces and their broker on this machine."`
 	Chat    chatCommand      `cmd:"" help:"Talk to a running chat from this terminal."`
+	Drill   drillCommand     `cmd:"" help:"Break a running system on purpose, and judge how it holds."`
 	Version kong.VersionFlag `help:"Say which version this is."`
 }
 
@@ -50,6 +53,31 @@ func (c *chatCommand) Run(ctx context.Context) error {
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
 	return terminal.Run(ctx, c.Options, os.Stdin, os.Stdout, interrupts)
+}
+
+type drillCommand struct {
+	List drillList `cmd:"" help:"Say which drills there are, and what passes them."`
+	Run  drillRun  `cmd:"" help:"Hold one drill, or all, against a running aguante up. It ends with 1 if one does not pass."`
+}
+
+type drillList struct {
+	JSON bool `name:"json" help:"As JSON."`
+}
+
+// Run is called by kong.
+func (c *drillList) Run() error { return drill.List(os.Stdout, c.JSON) }
+
+type drillRun struct {
+	Name string `arg:"" help:"The drill, or all."`
+	drill.Options
+}
+
+// Run is called by kong. The first signal undoes the faults and ends the drill, a second one ends the process at once.
+func (c *drillRun) Run(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return drill.Run(ctx, c.Options, c.Name, os.Stdout, os.Stderr)
 }
 
 func main() {

@@ -42,6 +42,7 @@ func sources(t *testing.T, pass func(name string) bool) string {
 
 var (
 	testName   = regexp.MustCompile("`(Test[A-Za-z0-9]+)`")
+	drillName  = regexp.MustCompile("`aguante drill run ([a-z-]+)`")
 	metricName = regexp.MustCompile("`aguante_([a-z_]+)`")
 	link       = regexp.MustCompile(`\]\(([^)#:]+?)(?:#[^)]*)?\)`)
 )
@@ -50,6 +51,7 @@ var (
 func TestEveryPromiseHasItsCodeMetricAndTest(t *testing.T) {
 	tests := sources(t, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
 	metrics := read(t, "shared/telemetry/metrics.go")
+	drills := read(t, "cmd/aguante/internal/drill/drill.go")
 	rows := 0
 	for line := range strings.Lines(read(t, "docs/failure.md")) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
@@ -73,6 +75,11 @@ func TestEveryPromiseHasItsCodeMetricAndTest(t *testing.T) {
 		for _, n := range named {
 			if !strings.Contains(tests, "func "+n[1]+"(") {
 				t.Errorf("%s: there is no %s", when, n[1])
+			}
+		}
+		for _, n := range drillName.FindAllStringSubmatch(cells[4], -1) {
+			if !strings.Contains(drills, `Name: "`+n[1]+`"`) {
+				t.Errorf("%s: there is no drill %s", when, n[1])
 			}
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type Up struct {
 	Server
 	Chat, Materialize, Trace, Broker, Ops string // base URLs
+	Faults                                string // with --faults
 }
 
 // Build compiles the operator's command into dir, with more flags for go build such as -race, and returns its path.
@@ -55,7 +56,8 @@ func (u *Up) ready(ctx context.Context) error {
 		return err
 	}
 	defer output.Close()
-	addresses := map[string]*string{"chat": &u.Chat, "materialize": &u.Materialize, "trace": &u.Trace, "broker": &u.Broker, "ops": &u.Ops}
+	addresses := map[string]*string{"chat": &u.Chat, "materialize": &u.Materialize, "trace": &u.Trace, "broker": &u.Broker,
+		"faults": &u.Faults, "ops": &u.Ops}
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		if words := strings.Fields(lines.Text()); len(words) >= 2 && addresses[words[0]] != nil {
 			*addresses[words[0]] = words[1]

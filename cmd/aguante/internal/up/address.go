@@ -17,6 +17,14 @@ func (m *machine) url(name string) string {
 	return "http://" + net.JoinHostPort(host, fmt.Sprint(address.Port))
 }
 
+// reach is where the functions call a port: past the faults, if there are any.
+func (m *machine) reach(name string) string {
+	if proxied := m.proxied[name]; proxied != "" {
+		return proxied
+	}
+	return m.url(name)
+}
+
 // plain says in one sentence why an address cannot be listened on.
 func plain(address string, err error) error {
 	var number syscall.Errno

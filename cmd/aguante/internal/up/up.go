@@ -36,6 +36,7 @@ type Options struct {
 	Engines     string `env:"ENGINES_FILE" placeholder:"FILE" help:"The chain of engines; the local engine alone if there is none."`
 	Flags       string `env:"FLAGS_FILE" placeholder:"FILE" help:"Feature flags; all of them on if there is none."`
 	Keys        string `env:"KEYS_FILE" placeholder:"FILE" help:"Hashed API keys; every caller is anonymous if there is none."`
+	Faults      string `placeholder:"HOST:PORT" help:"Let aguante drill break things: Toxiproxy's API, such as 127.0.0.1:8474. Whoever reaches it can break this system."`
 }
 
 // drainBroker is how long events under way are still delivered when everything stops. The rest is in the journal.
@@ -48,13 +49,15 @@ type machine struct {
 	telemetry *telemetry.Telemetry
 	stores    *stores
 	ports     map[string]net.Listener
+	proxied   map[string]string // URL of each port that is called through --faults
 	undo      []func(context.Context) error
 	failed    chan error // what ended a server before its time
 }
 
 // Run starts everything, prints the addresses to out and serves until ctx ends or a server fails; then it drains.
 func Run(ctx context.Context, o Options, out io.Writer) error {
-	m := &machine{Options: o, ports: map[string]net.Listener{}, failed: make(chan error, len(names))}
+	m := &machine{Options: o, ports: map[string]net.Listener{}, proxied: map[string]string{}}
+	m.failed = make(chan error, len(m.names()))
 	err := m.start(ctx)
 	if err == nil {
 		m.print(out)
@@ -69,7 +72,12 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 }
 
 // names are the ports, in the order in which they are printed.
-var names = []string{"chat", "materialize", "trace", "broker", "ops"}
+func (m *machine) names() []string {
+	if m.Faults == "" {
+		return []string{"chat", "materialize", "trace", "broker", "ops"}
+	}
+	return []string{"chat", "materialize", "trace", "broker", "faults", "ops"}
+}
 
 func (m *machine) onStop(undo func(context.Context) error) { m.undo = append(m.undo, undo) }
 
@@ -93,6 +101,9 @@ func (m *machine) start(ctx context.Context) error {
 	if err := m.open(ctx); err != nil {
 		return err
 	}
+	if err := m.startFaults(); err != nil {
+		return err
+	}
 	var functions []*serve.Function
 	for _, make := range []func(context.Context) (*serve.Function, error){m.newTrace, m.newMaterialize, m.newBroker, m.newChat} {
 		f, err := make(ctx)
@@ -110,8 +121,12 @@ func (m *machine) start(ctx context.Context) error {
 }
 
 func (m *machine) listen() error {
-	addresses := map[string]string{"chat": m.Chat, "materialize": m.Materialize, "trace": m.Trace, "broker": m.Broker, "ops": m.Ops}
-	for _, name := range names {
+	if err := checkFaults(m.Faults); err != nil {
+		return err
+	}
+	addresses := map[string]string{"chat": m.Chat, "materialize": m.Materialize, "trace": m.Trace, "broker": m.Broker,
+		"ops": m.Ops, "faults": m.Faults}
+	for _, name := range m.names() {
 		l, err := serve.Listen(addresses[name])
 		if err != nil {
 			return fmt.Errorf("--%s: %w", name, plain(addresses[name], err))
@@ -179,7 +194,7 @@ func (m *machine) newMaterialize(ctx context.Context) (*serve.Function, error) {
 func (m *machine) newBroker(ctx context.Context) (*serve.Function, error) {
 	return broker.New(ctx, broker.Config{
 		Journal: filepath.Join(m.Data, "broker.db"), Manifests: broker.Manifests(), Telemetry: m.telemetry,
-		Services: map[string]string{"chat": m.url("chat"), "materialize": m.url("materialize"), "trace": m.url("trace")},
+		Services: map[string]string{"chat": m.url("chat"), "materialize": m.reach("materialize"), "trace": m.reach("trace")},
 	})
 }
 
@@ -191,15 +206,15 @@ func (m *machine) newChat(ctx context.Context) (*serve.Function, error) {
 	m.tell(&c.Common)
 	c.RedisURL, c.Neo4jURI, c.DataDir = m.stores.redisURL, m.Neo4j, m.Data
 	c.EnginesFile, c.KeysFile, c.Replicas = m.Engines, m.Keys, 1
-	c.MaterializeURL, c.TraceURL = m.url("materialize"), m.url("trace")
+	c.MaterializeURL, c.TraceURL = m.reach("materialize"), m.url("trace")
 	c.Telemetry, c.Getenv, c.Graph = m.telemetry, os.Getenv, m.stores.graph
 	return chat.New(ctx, c)
 }
 
-func (m *machine) tell(c *serve.Common) { c.Sink, c.FlagsFile = m.url("broker"), m.Flags }
+func (m *machine) tell(c *serve.Common) { c.Sink, c.FlagsFile = m.reach("broker"), m.Flags }
 
 func (m *machine) print(out io.Writer) {
-	for _, name := range names {
+	for _, name := range m.names() {
 		fmt.Fprintf(out, "%-11s %s\n", name, m.url(name))
 	}
 }

@@ -192,6 +192,9 @@ func TestWhatCannotStartSaysWhyInOneSentence(t *testing.T) {
 		"bad flags file":   {func(o *Options) { o.Flags = file + "-missing" }, "flags file: "},
 		"bad engines file": {func(o *Options) { o.Engines = file + "-missing" }, file + "-missing"},
 		"Redis URL no URL": {func(o *Options) { o.Redis = "localhost" }, "chat: "},
+		"faults anywhere":  {func(o *Options) { o.Faults = ":8474" }, `--faults: ":8474" is no host and port`},
+		"faults in TLS":    {func(o *Options) { o.Faults, o.Redis = "127.0.0.1:0", "rediss://r" }, "--faults: only a single redis at redis:// can be drilled"},
+		"faults in a ring": {func(o *Options) { o.Faults, o.Neo4j = "127.0.0.1:0", "neo4j://n" }, "--faults: only a single neo4j at bolt:// can be drilled"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

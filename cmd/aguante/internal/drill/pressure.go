@@ -1,0 +1,153 @@
+package drill
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/aguante-chat/aguante/shared/limits"
+)
+
+const (
+	flooding = 500 // turns of a flood
+	crowd    = 64  // requests under way at once, at most
+)
+
+// flood has one caller send far more than their share.
+func flood(ctx context.Context, r *run) error {
+	r.steady(ctx, before)
+	heap, err := r.heap(ctx)
+	if err != nil {
+		return err
+	}
+	r.surge(ctx, flooding, r.length(), nil)
+	r.watch(ctx, after, r.rest(), nil)
+	grown, err := r.heap(ctx)
+	if err != nil {
+		return err
+	}
+	c := count(r.in(during))
+	told := c.Answered + c.Limited
+	r.check(share(told, c.Sent) > 90, "> 90 % answered", "%d of %d: %d with 200, %d told to come back (429)", told, c.Sent, c.Answered, c.Limited)
+	r.check(share(c.Failed+c.Silent, c.Sent) < 1, "5xx < 1 %", "%d failed, %d unanswered", c.Failed, c.Silent)
+	r.check(c.Limited > 0, "some 429", "%d", c.Limited)
+	r.check(grown <= heap*1.1, "memory within +10 % of before", "%.1f MB live before, %.1f MB %s after", heap/(1<<20), grown/(1<<20), brief(r.rest()))
+	r.noneLost(ctx)
+	return nil
+}
+
+// rest is how long a flooded system has to let go of its memory.
+func (r *run) rest() time.Duration {
+	if r.Options.Short {
+		return 5 * time.Second
+	}
+	return 30 * time.Second
+}
+
+// surge sends turns evenly over a time, few of which the caller's rate allows, and watches until they are answered or done
+// says so.
+func (r *run) surge(ctx context.Context, turns int, over time.Duration, done func(look) bool) (is bool) {
+	sending, stop := context.WithCancel(ctx)
+	defer stop()
+	r.enter(during)
+	sent := make(chan struct{})
+	go func() { defer close(sent); r.send(sending, turns, over) }()
+	_, is = r.watch(ctx, during, over, done)
+	if is {
+		stop()
+	}
+	<-sent
+	_, last := r.watch(ctx, during, 0, done)
+	return is || last
+}
+
+// send sends turns, crowd of them under way at once at most, and waits for their answers.
+func (r *run) send(ctx context.Context, turns int, over time.Duration) {
+	seats := make(chan struct{}, crowd)
+	var flying sync.WaitGroup
+	defer flying.Wait()
+	tick := time.NewTicker(over / time.Duration(turns))
+	defer tick.Stop()
+	for range turns {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		seats <- struct{}{}
+		flying.Go(func() {
+			defer func() { <-seats }()
+			n, phase := r.number()
+			r.keep(r.say(context.WithoutCancel(ctx), n, phase))
+		})
+	}
+}
+
+// heap is what the process holds after a garbage collection, in bytes.
+func (r *run) heap(ctx context.Context) (float64, error) {
+	if _, err := r.do(ctx, http.MethodGet, r.Ops+"/debug/pprof/heap?gc=1", "", nil); err != nil {
+		return 0, err
+	}
+	l, err := r.look(ctx)
+	return l.value("go_memstats_heap_alloc_bytes"), err
+}
+
+// traceOverflow slows the broker a little and has turns decided, most of them refused by the rate limit, until the buffer
+// of decision traces is full.
+func traceOverflow(ctx context.Context, r *run) error {
+	r.steady(ctx, before)
+	l, err := r.look(ctx)
+	if err != nil {
+		return err
+	}
+	dropped := l.value("aguante_decisions_dropped_total")
+	if err := r.slow(r.faults, broker, 100); err != nil {
+		return err
+	}
+	full := func(l look) bool { return l.value("aguante_decisions_dropped_total") > dropped }
+	is := r.surge(ctx, 4*limits.DecisionBuffer.Hard, 40*time.Second, full)
+	if err := r.undo(); err != nil {
+		return err
+	}
+	r.watch(ctx, after, lead, nil)
+	c := count(r.in(during))
+	r.check(is, "decision traces overflow", "after %d turns", c.Sent)
+	r.check(c.Answered+c.Limited == c.Sent && c.Answered > 0, "/chat untouched",
+		"%d of %d answered: %d with 200, %d told to come back (429), p99 %.0f ms", c.Answered+c.Limited, c.Sent, c.Answered, c.Limited, c.P99)
+	r.drops(ctx, dropped, len(r.in("")))
+	r.noneLost(ctx)
+	return nil
+}
+
+// drops is the check that every turn's trace is kept or counted as dropped, once the buffer has emptied.
+func (r *run) drops(ctx context.Context, before float64, sent int) {
+	var kept, dropped int
+	for began := time.Now(); ; {
+		kept = r.traces(ctx)
+		if l, err := r.look(ctx); err == nil {
+			dropped = int(l.value("aguante_decisions_dropped_total") - before)
+		}
+		if kept+dropped >= sent || time.Since(began) > time.Minute || !sleep(ctx, time.Second) {
+			break
+		}
+	}
+	r.check(dropped > 0 && kept+dropped >= sent, "drops counted", "%d turns: %d traces kept, %d dropped", sent, kept, dropped)
+}
+
+// traces is how many turns of the drill's user trace knows.
+func (r *run) traces(ctx context.Context) (n int) {
+	next := "/decisions?" + url.Values{"user": {r.user}, "limit": {"500"}}.Encode()
+	for next != "" {
+		var page struct {
+			Decisions []struct{}
+			Next      string
+		}
+		if err := r.get(ctx, r.Trace+next, &page); err != nil {
+			return n
+		}
+		n, next = n+len(page.Decisions), page.Next
+	}
+	return n
+}
