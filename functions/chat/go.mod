@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/aguante-chat/aguante/shared v0.0.0
 	github.com/alicebob/miniredis/v2 v2.40.0
+	github.com/go-json-experiment/json v1.27.2
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/uuid v1.6.0
 	github.com/prometheus/client_golang v1.25.0

@@ -25,11 +25,11 @@ func TestHostileRequestsGetTheirProblemAndNothingBreaks(t *testing.T) {
 		holds              string
 	}{
 		"malformed":            {"POST", "/chat", `{"message":`, nil, 400, "not whole JSON"},
-		"trailing garbage":     {"POST", "/chat", `{"message":"a"}x`, nil, 400, "goes on after"},
+		"trailing garbage":     {"POST", "/chat", `{"message":"a"}x`, nil, 400, "is not JSON from byte"},
 		"wrong type":           {"POST", "/chat", `{"message":["a"]}`, nil, 400, `\"message\" has the wrong type`},
 		"mistyped member":      {"POST", "/chat", `{"message":"a","sesion_id":"s"}`, nil, 400, `\"sesion_id\" is not known here`},
 		"repeated member":      {"POST", "/chat", `{"message":"a","message":"b"}`, nil, 400, "is there twice"},
-		"empty message":        {"POST", "/chat", `{"message":""}`, nil, 400, "is empty"},
+		"empty message":        {"POST", "/chat", `{"message":""}`, nil, 400, "is missing or empty"},
 		"invalid UTF-8":        {"POST", "/chat", "{\"message\":\"\xc3\x28\"}", nil, 400, "UTF-8"},
 		"long message":         {"POST", "/chat", `{"message":"` + strings.Repeat("x", limits.MaxMessage+1) + `"}`, nil, 413, "longer"},
 		"large body":           {"POST", "/chat", `{"message":"` + strings.Repeat("x", limits.MaxBody) + `"}`, nil, 413, "larger"},

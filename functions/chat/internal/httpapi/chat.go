@@ -1,11 +1,14 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
@@ -15,37 +18,23 @@ import (
 
 // asked is the body of POST /chat.
 type asked struct {
-	message   string
-	user      string
-	sessionID string
-	stream    *bool
+	Message   string `json:"message"`
+	User      string `json:"user"`
+	SessionID string `json:"session_id"`
+	Stream    *bool  `json:"stream"`
 }
 
-// parseAsked takes no member that it does not know: a mistyped session_id would be a memory lost in silence.
-func parseAsked(members fields) (a asked, err error) {
-	if _, ok := members["message"]; !ok {
-		return a, invalid("message", "is missing")
-	}
-	for _, take := range []func() error{
-		func() error { return members.take("message", &a.message) },
-		func() error { return members.takeID("user", &a.user) },
-		func() error { return members.takeID("session_id", &a.sessionID) },
-		func() error { return members.take("stream", &a.stream) },
-	} {
-		if err := take(); err != nil {
-			return a, err
-		}
-	}
-	for unknown := range members {
-		return a, invalid(unknown, "is not known here; the members are message, user, session_id and stream")
-	}
+// strictly takes no member that is not known: a mistyped session_id would be a memory lost in silence.
+var strictly = jsonv2.RejectUnknownMembers(true)
+
+func (a asked) check() error {
 	switch {
-	case strings.TrimSpace(a.message) == "":
-		return a, invalid("message", "is empty")
-	case len(a.message) > limits.MaxMessage:
-		return a, errLong
+	case strings.TrimSpace(a.Message) == "":
+		return invalid("message", "is missing or empty")
+	case len(a.Message) > limits.MaxMessage:
+		return errLong
 	}
-	return a, nil
+	return cmp.Or(checkOptionalID("user", a.User), checkOptionalID("session_id", a.SessionID))
 }
 
 // replied is the answer of POST /chat, and the data of a stream's last event.
@@ -86,18 +75,17 @@ func list[T any](s []T) []T { return append(make([]T, 0, len(s)), s...) }
 
 // chat serves POST /chat.
 func (a *api) chat(w http.ResponseWriter, r *http.Request, c *call) error {
-	members, err := readObject(w, r)
-	if err != nil {
+	var body asked
+	if err := readJSON(w, r, &body, strictly); err != nil {
 		return err
 	}
-	body, err := parseAsked(members)
-	if err != nil {
+	if err := body.check(); err != nil {
 		return err
 	}
 	t := c.turn(r)
-	t.User, t.SessionID = body.user, body.sessionID
-	t.Messages = []engine.Message{{Role: engine.User, Content: body.message}}
-	if body.stream != nil && *body.stream || body.stream == nil && acceptsEvents(r) {
+	t.User, t.SessionID = body.User, body.SessionID
+	t.Messages = []engine.Message{{Role: engine.User, Content: body.Message}}
+	if body.Stream != nil && *body.Stream || body.Stream == nil && acceptsEvents(r) {
 		return a.chatStream(w, r, c, t)
 	}
 	reply, err := a.Teller.Take(r.Context(), t, nil)

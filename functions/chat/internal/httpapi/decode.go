@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +13,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 	"github.com/aguante-chat/aguante/shared/limits"
 )
@@ -22,20 +23,18 @@ import (
 // bodyTime is how long a caller may take to send a body that it has announced.
 const bodyTime = 10 * time.Second
 
-// fields are the members of a JSON object.
-type fields map[string]json.RawMessage
-
-// readObject reads the request's body, which must be one JSON object in UTF-8 without repeated members.
-func readObject(w http.ResponseWriter, r *http.Request) (fields, error) {
+// readJSON reads the request's body into v. It must be one JSON value in UTF-8, and no object in it may have a member
+// twice: two readers could read two things.
+func readJSON(w http.ResponseWriter, r *http.Request, v any, options ...jsonv2.Options) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return nil, errMediaType
+		return errMediaType
 	}
 	body, err := readBody(w, r)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return parseObject(body)
+	return parseJSON(body, v, options...)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
@@ -55,58 +54,47 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-func parseObject(body []byte) (fields, error) {
+func parseJSON(body []byte, v any, options ...jsonv2.Options) error {
 	if !utf8.Valid(body) {
-		return nil, invalid("", "is not valid UTF-8")
+		return invalid("", "is not valid UTF-8")
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return nil, invalid("", "is not a JSON object")
-	}
-	members := fields{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, malformed(err)
-		}
-		key, _ := name.(string) // the decoder lets nothing else be a name
-		if _, twice := members[key]; twice {
-			return nil, invalid(key, "is there twice")
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, malformed(err)
-		}
-		members[key] = value
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, malformed(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, invalid("", "goes on after its JSON object")
-	}
-	return members, nil
-}
-
-func malformed(err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return invalid("", fmt.Sprintf("is not JSON from byte %d on", syntax.Offset))
-	}
-	return invalid("", "is not whole JSON")
-}
-
-// take removes the member name and decodes it into v. A member that is missing or null leaves v as it is.
-func (f fields) take(name string, v any) error {
-	raw, ok := f[name]
-	delete(f, name)
-	if !ok || string(raw) == "null" {
+	// What escapes spell, half an emoji say, need not be.
+	err := jsonv2.Unmarshal(body, v, append(options, jsontext.AllowInvalidUTF8(true))...)
+	var syntax *jsontext.SyntacticError
+	var meaning *jsonv2.SemanticError
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
+		return invalid(fieldOf(syntax.JSONPointer), "is there twice")
+	case errors.Is(err, jsonv2.ErrUnknownName) && errors.As(err, &meaning):
+		return invalid(fieldOf(meaning.JSONPointer), "is not known here")
+	case errors.As(err, &meaning) && meaning.JSONPointer == "":
+		return invalid("", "is not a JSON object")
+	case errors.As(err, &meaning):
+		return invalid(fieldOf(meaning.JSONPointer), "has the wrong type")
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return invalid("", "is not whole JSON")
+	case errors.As(err, &syntax):
+		return invalid("", fmt.Sprintf("is not JSON from byte %d on", syntax.ByteOffset))
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		return invalid(name, "has the wrong type")
+	return invalid("", "is not JSON")
+}
+
+// fieldOf names the member that a pointer leads to as people write it: messages[3].content.
+func fieldOf(p jsontext.Pointer) string {
+	var name strings.Builder
+	for token := range p.Tokens() {
+		switch _, err := strconv.Atoi(token); {
+		case err == nil && name.Len() > 0:
+			name.WriteString("[" + token + "]")
+		case name.Len() > 0:
+			name.WriteString("." + token)
+		default:
+			name.WriteString(token)
+		}
 	}
-	return nil
+	return name.String()
 }
 
 // checkID says whether id can name a user, a session or a turn: it is part of store keys and of paths.
@@ -126,15 +114,15 @@ func checkID(field, id string) error {
 	return nil
 }
 
-func notInID(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`/\%?#`, r) }
-
-// takeID takes the member name, which may be missing or empty, as an id.
-func (f fields) takeID(name string, id *string) error {
-	if err := f.take(name, id); err != nil || *id == "" {
-		return err
+// checkOptionalID is checkID for an id that may be missing.
+func checkOptionalID(field, id string) error {
+	if id == "" {
+		return nil
 	}
-	return checkID(name, *id)
+	return checkID(field, id)
 }
+
+func notInID(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`/\%?#`, r) }
 
 // hops reads the header Aguante-Hop: how often this call went round already.
 func hops(r *http.Request) (int, error) {

@@ -7,24 +7,26 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 	"github.com/aguante-chat/aguante/shared/limits"
 )
 
-func parseChat(body []byte) (asked, error) {
-	members, err := parseObject(body)
-	if err != nil {
-		return asked{}, err
+func parseChat(body []byte) (a asked, err error) {
+	if err = parseJSON(body, &a, strictly); err != nil {
+		return a, err
 	}
-	return parseAsked(members)
+	return a, a.check()
 }
 
-func parseOpenAI(body []byte) (completionRequest, error) {
-	members, err := parseObject(body)
-	if err != nil {
-		return completionRequest{}, err
+func parseOpenAI(body []byte) (c completionRequest, messages []engine.Message, err error) {
+	if err = parseJSON(body, &c); err != nil {
+		return c, nil, err
 	}
-	return parseCompletion(members)
+	messages, err = c.parse()
+	return c, messages, err
 }
 
 func TestChatBodiesThatCannotBeRight(t *testing.T) {
@@ -34,7 +36,7 @@ func TestChatBodiesThatCannotBeRight(t *testing.T) {
 		field  string
 	}{
 		"empty":                   {``, 400, ""},
-		"null":                    {`null`, 400, ""},
+		"null":                    {`null`, 400, "message"},
 		"a list":                  {`[]`, 400, ""},
 		"a text":                  {`"hi"`, 400, ""},
 		"cut off":                 {`{"message":"hi"`, 400, ""},
@@ -87,21 +89,21 @@ func TestChatBodiesThatAreRight(t *testing.T) {
 }
 
 func TestCompletionKeepsWhatItDoesNotKnow(t *testing.T) {
-	c, err := parseOpenAI([]byte(`{"model":"m","user":"ana","stream":true,"stream_options":{"include_usage":true},
+	c, messages, err := parseOpenAI([]byte(`{"model":"m","user":"ana","stream":true,"stream_options":{"include_usage":true},
 		"temperature":0.2,"tools":[{"type":"function"}],"future":{"a":1},"messages":[{"role":"user","content":"hi"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.model != "m" || c.user != "ana" || !c.stream || !c.usage || len(c.messages) != 1 || c.messages[0].Content != "hi" {
+	if c.Model != "m" || c.User != "ana" || !c.Stream || !c.Options.Usage || len(messages) != 1 || messages[0].Content != "hi" {
 		t.Errorf("read wrongly: %+v", c)
 	}
 	for name, want := range map[string]string{"temperature": "0.2", "tools": `[{"type":"function"}]`, "future": `{"a":1}`} {
-		if string(c.params[name]) != want {
-			t.Errorf("params[%q] = %s, want %s", name, c.params[name], want)
+		if string(c.Params[name]) != want {
+			t.Errorf("Params[%q] = %s, want %s", name, c.Params[name], want)
 		}
 	}
-	if len(c.params) != 3 {
-		t.Errorf("params = %v, want three", c.params)
+	if len(c.Params) != 3 {
+		t.Errorf("Params = %v, want three", c.Params)
 	}
 }
 
@@ -126,7 +128,7 @@ func TestCompletionMessages(t *testing.T) {
 		"null":           {message: `null`, refused: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, err := parseMessage(json.RawMessage(c.message))
+			m, err := parseMessage(jsontext.Value(c.message))
 			if (err != nil) != c.refused {
 				t.Fatalf("got error %v, want one: %v", err, c.refused)
 			}
@@ -149,10 +151,10 @@ func FuzzChat(f *testing.F) {
 			}
 			return
 		}
-		if strings.TrimSpace(a.message) == "" || len(a.message) > limits.MaxMessage || !utf8.ValidString(a.message) {
-			t.Fatalf("took the message %q", a.message)
+		if strings.TrimSpace(a.Message) == "" || len(a.Message) > limits.MaxMessage || !utf8.ValidString(a.Message) {
+			t.Fatalf("took the message %q", a.Message)
 		}
-		for _, id := range []string{a.user, a.sessionID} {
+		for _, id := range []string{a.User, a.SessionID} {
 			if id != "" && (len(id) > limits.MaxID || strings.ContainsAny(id, "/\\%\x00\n")) {
 				t.Fatalf("took the id %q", id)
 			}
@@ -165,7 +167,7 @@ func FuzzCompletion(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}],"n":2}`))
 	f.Add([]byte(`{"messages":{"role":[]},"user":"../"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		c, err := parseOpenAI(body)
+		_, messages, err := parseOpenAI(body)
 		if err != nil {
 			var bad *turn.Invalid
 			if !errors.As(err, &bad) {
@@ -173,10 +175,23 @@ func FuzzCompletion(f *testing.F) {
 			}
 			return
 		}
-		for _, m := range c.messages {
+		for _, m := range messages {
 			if _, err := json.Marshal(m); err != nil {
 				t.Fatalf("took a message that cannot be sent on: %v", err)
 			}
 		}
 	})
+}
+
+func BenchmarkParseCompletion(b *testing.B) {
+	instructions := strings.Repeat("You are a helpful assistant who answers briefly. ", 16)
+	body := []byte(`{"model":"m","stream":true,"max_tokens":100,"temperature":0.7,"messages":[{"role":"system","content":"` + instructions +
+		`"},{"role":"user","content":"Where does Ana live, and who told me so?"}]}`)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := parseOpenAI(body); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

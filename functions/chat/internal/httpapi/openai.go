@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
@@ -19,93 +21,79 @@ import (
 
 // completionRequest is the body of POST /v1/chat/completions. What it does not name goes on to the engine as it came.
 type completionRequest struct {
-	model    string
-	user     string
-	messages []engine.Message
-	stream   bool
-	usage    bool // the stream ends with one more piece: the usage
-	params   map[string]json.RawMessage
+	Model    string           `json:"model"`
+	User     string           `json:"user"`
+	Messages []jsontext.Value `json:"messages"`
+	Stream   bool             `json:"stream"`
+	Options  struct {
+		Usage bool `json:"include_usage"` // the stream ends with one more piece
+	} `json:"stream_options"`
+	Params map[string]json.RawMessage `json:",embed"`
 }
 
-func parseCompletion(members fields) (c completionRequest, err error) {
-	var raw []json.RawMessage
-	var options struct {
-		IncludeUsage bool `json:"include_usage"`
+// parse gives the messages, once all of the request is found to be right.
+func (c *completionRequest) parse() ([]engine.Message, error) {
+	if err := checkOptionalID("user", c.User); err != nil {
+		return nil, err
 	}
-	for _, take := range []func() error{
-		func() error { return members.take("model", &c.model) },
-		func() error { return members.takeID("user", &c.user) },
-		func() error { return members.take("messages", &raw) },
-		func() error { return members.take("stream", &c.stream) },
-		func() error { return members.take("stream_options", &options) },
-	} {
-		if err := take(); err != nil {
-			return c, err
+	messages := make([]engine.Message, len(c.Messages))
+	for i, raw := range c.Messages {
+		var err error
+		if messages[i], err = parseMessage(raw); err != nil {
+			return nil, invalid(fmt.Sprintf("messages[%d]", i), err.Error())
 		}
 	}
-	c.usage, c.params = options.IncludeUsage, members
-	for i, m := range raw {
-		message, err := parseMessage(m)
-		if err != nil {
-			return c, invalid(fmt.Sprintf("messages[%d]", i), err.Error())
-		}
-		c.messages = append(c.messages, message)
-	}
-	return c, nil
+	return messages, nil
 }
 
 var roles = []string{"system", "developer", "user", "assistant", "tool", "function"}
 
 // parseMessage keeps the message as it came when it holds more than a text: images, tool calls.
-func parseMessage(raw json.RawMessage) (m engine.Message, err error) {
+func parseMessage(raw jsontext.Value) (m engine.Message, err error) {
 	var members struct {
-		Role    string          `json:"role"`
-		Name    string          `json:"name"`
-		Content json.RawMessage `json:"content"`
+		Role    string                    `json:"role"`
+		Name    string                    `json:"name"`
+		Content content                   `json:"content"`
+		Other   map[string]jsontext.Value `json:",embed"`
 	}
-	var all map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil || json.Unmarshal(raw, &all) != nil {
-		return m, errors.New("is not a message")
+	if parseJSON(raw, &members) != nil {
+		return m, errors.New("is not a message with a text or a list of parts")
 	}
 	if !slices.Contains(roles, members.Role) {
 		return m, fmt.Errorf("has a role other than %s", strings.Join(roles, ", "))
 	}
-	m = engine.Message{Role: members.Role, Name: members.Name}
-	var text bool
-	if m.Content, text, err = textOf(members.Content); err != nil {
-		return m, err
-	}
-	delete(all, "role")
-	delete(all, "name")
-	delete(all, "content")
-	if !text || len(all) > 0 {
-		m.Raw = raw
+	m = engine.Message{Role: members.Role, Name: members.Name, Content: members.Content.text}
+	if !members.Content.all || len(members.Other) > 0 {
+		m.Raw = json.RawMessage(raw)
 	}
 	return m, nil
 }
 
-// textOf is what a content says in words, and whether that is all of it.
-func textOf(content json.RawMessage) (text string, all bool, err error) {
-	if len(content) == 0 || string(content) == "null" {
-		return "", false, nil
-	}
-	if json.Unmarshal(content, &text) == nil {
-		return text, true, nil
+// content is what a message says in words, and whether that is all of it.
+type content struct {
+	text string
+	all  bool
+}
+
+// UnmarshalJSONFrom takes a text, a list of parts of which some are texts, or null.
+func (c *content) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' {
+		c.all = d.PeekKind() == '"'
+		return jsonv2.UnmarshalDecode(d, &c.text)
 	}
 	var parts []struct {
 		Type string `json:"type"`
 		Text string `json:"text"`
 	}
-	if json.Unmarshal(content, &parts) != nil {
-		return "", false, errors.New("has content that is neither text nor a list of parts")
-	}
+	err := jsonv2.UnmarshalDecode(d, &parts)
 	var texts []string
 	for _, p := range parts {
 		if p.Type == "text" {
 			texts = append(texts, p.Text)
 		}
 	}
-	return strings.Join(texts, "\n"), false, nil
+	c.text = strings.Join(texts, "\n")
+	return err
 }
 
 // completion is OpenAI's chat.completion and, with deltas for messages, chat.completion.chunk.
@@ -151,20 +139,20 @@ type message struct {
 
 // completions serves POST /v1/chat/completions.
 func (a *api) completions(w http.ResponseWriter, r *http.Request, c *call) error {
-	members, err := readObject(w, r)
-	if err != nil {
+	var body completionRequest
+	if err := readJSON(w, r, &body); err != nil {
 		return err
 	}
-	body, err := parseCompletion(members)
+	messages, err := body.parse()
 	if err != nil {
 		return err
 	}
 	t := c.turn(r)
 	t.ID = uuid.Must(uuid.NewV7()).String()
 	t.SessionID = r.Header.Get(sessionHeader)
-	t.User, t.Model, t.Messages, t.Params = body.user, body.model, body.messages, body.params
-	if body.stream {
-		return a.completionStream(w, r, c, t, body.usage)
+	t.User, t.Model, t.Messages, t.Params = body.User, body.Model, messages, body.Params
+	if body.Stream {
+		return a.completionStream(w, r, c, t, body.Options.Usage)
 	}
 	reply, err := a.Teller.Take(r.Context(), t, nil)
 	c.note(w, reply)
