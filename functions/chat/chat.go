@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine/chain"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
 	"github.com/aguante-chat/aguante/functions/chat/internal/httpapi"
 	"github.com/aguante-chat/aguante/functions/chat/internal/session"
@@ -43,7 +43,7 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	}
 	w := &wiring{Config: c}
 	p := turn.Parts{Source: source, Replicas: c.Replicas, TraceContent: c.TraceContent, Telemetry: c.Telemetry}
-	err := errors.Join(w.flags(&p), w.engines(&p), w.sessions(&p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
+	err := errors.Join(w.flags(&p), w.sessions(&p), w.engines(ctx, &p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
 	if err == nil {
 		w.events(ctx, &p)
 	}
@@ -57,7 +57,7 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 // wiring is chat while it is put together, and what has to be closed in the end, last made first.
 type wiring struct {
 	Config
-	chain   *engine.Chain
+	chain   *chain.Chain
 	store   *session.Store
 	fault   func() string // of the flags file
 	closers []func(context.Context) error
@@ -84,16 +84,21 @@ func (w *wiring) flags(p *turn.Parts) error {
 	return nil
 }
 
-func (w *wiring) engines(p *turn.Parts) error {
-	chain, err := engine.Open(engine.Config{
+func (w *wiring) engines(ctx context.Context, p *turn.Parts) error {
+	spend := chain.NewSpend(chain.SpendConfig{PerHour: w.SpendPerHour, PerDay: w.SpendPerDay, Log: w.Telemetry.Log})
+	if w.store != nil {
+		spend.Store, spend.Redis = w.store, p.Redis
+	}
+	engines, err := chain.Open(chain.Config{
 		File: w.EnginesFile, Getenv: w.Getenv, Last: local.Engine{},
-		Observer: w.Telemetry, Tracer: w.Telemetry.Tracer, Log: w.Telemetry.Log,
+		Observer: w.Telemetry, Tracer: w.Telemetry.Tracer, Meter: w.Telemetry.Meter, Log: w.Telemetry.Log, Spend: spend,
 	})
 	if err != nil {
 		return err
 	}
-	p.Engines, w.chain = chain, chain
-	w.onClose(func(context.Context) error { chain.Close(); return nil })
+	p.Engines, w.chain = engines, engines
+	w.background(ctx, spend.Run)
+	w.onClose(func(context.Context) error { engines.Close(); return nil })
 	return nil
 }
 
@@ -166,9 +171,14 @@ func (w *wiring) drain(ctx context.Context, sender *event.Sender, redis *guard.G
 		Store: w.store, Redis: redis, Consumer: uuid.NewString(), Post: sender.Post,
 		Waiting: w.Telemetry.Metrics.OutboxTurns, Log: w.Telemetry.Log,
 	}
+	w.background(ctx, d.Run)
+}
+
+// background runs what chat does beside its turns, until it closes.
+func (w *wiring) background(ctx context.Context, run func(context.Context)) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	running.Go(func() { d.Run(ctx) })
+	running.Go(func() { run(ctx) })
 	w.onClose(func(context.Context) error { stop(); running.Wait(); return nil })
 }
 

@@ -20,6 +20,9 @@ type Config struct {
 	EnginesFile string `env:"ENGINES_FILE" doc:"YAML file with the chain of engines, read again when it changes. Empty: the local engine alone."`
 	KeysFile    string `env:"KEYS_FILE" doc:"YAML file with hashed API keys, read again when it changes. Empty: every caller is anonymous."`
 
+	SpendPerHour float64 `env:"SPEND_PER_HOUR" envDefault:"5" doc:"USD that all instances may spend on engines in an hour (UTC) before cheaper engines go first."`
+	SpendPerDay  float64 `env:"SPEND_PER_DAY" envDefault:"100" doc:"USD that all instances may spend on engines in a day (UTC) before none that costs is asked."`
+
 	TrustedProxies []string `env:"TRUSTED_PROXIES" doc:"Networks in CIDR form whose X-Forwarded-For is believed, for the rate limit of anonymous callers. Empty: the address of the connection counts."`
 
 	MaterializeURL string `env:"MATERIALIZE_URL" doc:"Where turns are handed to materialize directly while the broker is down."`

@@ -38,6 +38,8 @@ func (c *Call) judge(err error) Result {
 	switch {
 	case err == nil || isNeutral(err):
 		return OK
+	case isAbandoned(err):
+		return Left
 	case c.parent.Err() != nil:
 		if errors.Is(c.parent.Err(), context.DeadlineExceeded) && time.Since(c.began) >= c.guard.dependency.Timeout/2 {
 			return Timeout

@@ -190,4 +190,22 @@ func isNeutral(err error) bool {
 
 func (n neutral) Unwrap() error { return n.error }
 
+// Abandoned marks the error of a call that was given up for a reason of ours: no verdict on the dependency, as when the
+// caller leaves.
+func Abandoned(err error) error {
+	if err == nil {
+		return nil
+	}
+	return abandoned{err}
+}
+
+type abandoned struct{ error }
+
+func isAbandoned(err error) bool {
+	var a abandoned
+	return errors.As(err, &a)
+}
+
+func (a abandoned) Unwrap() error { return a.error }
+
 func timedOut(err error) error { return fmt.Errorf("%w: %w", ErrTimeout, err) }

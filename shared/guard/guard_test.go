@@ -89,6 +89,7 @@ func TestCallsEndAsTheirDependencyDoes(t *testing.T) {
 		{"error", time.Minute, context.Background(), refuses, guard.Error, errDown},
 		{"frozen", time.Millisecond, context.Background(), freezes, guard.Timeout, guard.ErrTimeout},
 		{"caller left", time.Minute, gone, freezes, guard.Left, context.Canceled},
+		{"given up by us", time.Minute, context.Background(), func(context.Context) (string, error) { return "", guard.Abandoned(errDown) }, guard.Left, errDown},
 		{"neutral", time.Minute, context.Background(), func(context.Context) (string, error) { return "", guard.Neutral(errDown) }, guard.OK, errDown},
 	}
 	for _, c := range cases {

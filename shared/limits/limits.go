@@ -74,6 +74,32 @@ func Engine(name string) Dependency {
 		Breaker: Breaker{Failures: 3, Open: 20 * time.Second, MaxOpen: 120 * time.Second}}
 }
 
+// What one call may cost beside its first attempt, counted over a minute: attempts made again or with another engine, and
+// attempts made early (hedges). The few are allowed however quiet it is.
+var (
+	Retries = Share{Of: 0.10, Few: 10}
+	Hedges  = Share{Of: 0.05}
+)
+
+// Share is a part of all calls.
+type Share struct {
+	Of  float64 // 0 to 1
+	Few int     // always allowed
+}
+
+// FirstToken is how long a stream may take to begin, and what a wait must leave of a turn for an answer; Stall the longest
+// silence inside it. The engines file may say otherwise.
+const (
+	FirstToken = 5 * time.Second
+	Stall      = 10 * time.Second
+)
+
+// Spend on inference, in USD (WS2): above SpendHour cheaper engines go first, above SpendDay none that costs is asked.
+const (
+	SpendHour = 5.0
+	SpendDay  = 100.0
+)
+
 // Pools (WS2).
 const (
 	Neo4jPool     = 20

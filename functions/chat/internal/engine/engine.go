@@ -1,5 +1,5 @@
-// Package engine answers turns: a chain of OpenAI-compatible servers tried first to last, and the local engine, which
-// needs no model and no network, after them all.
+// Package engine is what engines are asked and what they answer. Package openai asks one OpenAI-compatible server, local
+// needs no model and no network, and chain asks them first to last.
 package engine
 
 import (
@@ -9,6 +9,9 @@ import (
 
 	"github.com/aguante-chat/aguante/shared/guard"
 )
+
+// Local is the name of the engine that every chain ends with.
+const Local = "local"
 
 // Roles of a Message.
 const (
@@ -66,8 +69,32 @@ type Request struct {
 	Recalled  []Recalled                 // best first
 	Partial   bool                       // more might have been recalled: a part of the memory could not be read
 	Params    map[string]json.RawMessage // OpenAI fields passed through: temperature, tools, …
+	Sent      string                     // what the caller has of the answer already: the engine is asked for the rest
+	Thrifty   bool                       // cheaper engines first
 	Hop       int                        // hops so far; the engine is sent one more
 	Now       time.Time
+}
+
+// Size is how long the prompt is, in bytes.
+func (r Request) Size() (n int) {
+	for _, all := range [][]Message{r.History, r.Messages} {
+		for _, m := range all {
+			n += max(len(m.Content), len(m.Raw))
+		}
+	}
+	for _, m := range r.Recalled {
+		n += len(m.Text)
+	}
+	return n + len(r.Sent)
+}
+
+// Document tells whether the caller asked for an answer in a form that has to be whole to be read: JSON.
+func (r Request) Document() bool {
+	var format struct {
+		Type string `json:"type"`
+	}
+	_ = json.Unmarshal(r.Params["response_format"], &format) // what is no format asks for none
+	return format.Type != "" && format.Type != "text"
 }
 
 // Usage counts tokens; zero when the engine did not say.
@@ -80,11 +107,14 @@ type Usage struct {
 // Answer is a whole answer. Engine and Model are those that really answered; Finish is OpenAI's finish_reason.
 type Answer struct {
 	Text      string
-	ToolCalls json.RawMessage // of a JSON answer, as the engine sent them
+	ToolCalls json.RawMessage // of an answer that was not streamed, as the engine sent them
+	Whole     json.RawMessage // the completion as the engine sent it; nil when it was streamed
 	Engine    string
 	Model     string
 	Finish    string
 	Usage     Usage
+	Told      json.RawMessage  // the usage as the engine told it; nil: it did not
+	Cost      float64          // USD, by the engine's price; of an engine that tells no usage, an estimate
 	Degraded  []guard.Degraded // the engines that should have answered and did not
 }
 
@@ -93,7 +123,17 @@ type Answer struct {
 type Piece struct {
 	Text      string
 	ToolCalls json.RawMessage
+	Chunk     *Chunk // the same as the engine sent it, for who speaks its language; nil: there is no more than Text
 	Degraded  *guard.Degraded
+}
+
+// Chunk is a piece of an answer in OpenAI's own form, with all that Piece has no words for: several choices, log
+// probabilities, refusals. It is valid until Emit returns.
+type Chunk struct {
+	Model       string
+	Fingerprint string // system_fingerprint
+	ServiceTier string // service_tier
+	Choices     string // the JSON array, byte for byte but for the first choice's finish_reason, which the Answer tells
 }
 
 // Emit takes the pieces of an answer in order; its error means that the caller left. A nil Emit asks for no stream.

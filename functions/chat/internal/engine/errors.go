@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// ErrCut means that the engine failed after some of its answer had been sent: what the caller has is not the answer.
+// ErrCut means that the answer broke off after some of it had been sent, and that no engine could go on with it: what the
+// caller has is not the answer.
 var ErrCut = errors.New("the engine's answer was cut off")
 
 // ErrLeft means that the caller stopped listening.
@@ -25,6 +26,17 @@ type Rejected struct {
 func (e *Rejected) Error() string {
 	return fmt.Sprintf("engine %s rejected the request: %d %s", e.Engine, e.Status, e.Code)
 }
+
+// Codes of a Rejected that mean more than a bad request.
+const (
+	ContextLength = "context_length_exceeded"
+	ContentFilter = "content_filter"
+)
+
+// Spent means that what may be spent in a day was, and that every engine costs.
+type Spent struct{}
+
+func (*Spent) Error() string { return "the day's spend on engines is used up" }
 
 // Failure means that an engine gave no answer, or none that is whole. Status is 0 when it did not answer at all.
 type Failure struct {

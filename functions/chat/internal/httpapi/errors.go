@@ -66,6 +66,7 @@ func faultOf(err error) fault {
 		refused  *turn.Refused
 		hops     *turn.HopsError
 		rejected *engine.Rejected
+		spent    *engine.Spent
 	)
 	switch {
 	case errors.As(err, &own):
@@ -74,6 +75,8 @@ func faultOf(err error) fault {
 		return fault{status: 400, title: "Malformed request", detail: invalidDetail(bad), kind: kindRequest, code: "invalid_value", param: bad.Field}
 	case errors.As(err, &refused):
 		return fault{status: 403, title: "Refused", detail: refused.Reason, kind: "permission_error", code: refused.Gate}
+	case errors.As(err, &spent):
+		return fault{status: 403, title: "Refused", detail: "What may be spent on engines today is used up; the day begins at midnight UTC.", kind: "permission_error", code: "spend"}
 	case errors.As(err, &rejected):
 		return fault{status: rejectedStatus(rejected.Status), title: "Refused by the engine", detail: rejected.Message, kind: rejected.Type, code: rejected.Code}
 	case errors.Is(err, turn.ErrNoSession):

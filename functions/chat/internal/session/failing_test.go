@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine/chain"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
 	"github.com/aguante-chat/aguante/functions/chat/internal/session/redistest"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
@@ -113,7 +114,7 @@ func TestATurnCostsTwoRoundTrips(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		t.Helper()
 		nop := telemetry.Nop()
-		chain, err := engine.Open(engine.Config{Last: local.Engine{}, Tracer: nop.Tracer, Log: nop.Log})
+		chain, err := chain.Open(chain.Config{Last: local.Engine{}, Tracer: nop.Tracer, Meter: nop.Meter, Log: nop.Log})
 		if err != nil {
 			t.Fatal(err)
 		}

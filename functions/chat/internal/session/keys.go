@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"time"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 )
@@ -39,6 +40,9 @@ func recallKey(user string) string { return "aguante:user:{" + digest(user) + "}
 
 // sessionsKey is the user's sessions by time of last use.
 func sessionsKey(user string) string { return "aguante:user:{" + digest(user) + "}:sessions" }
+
+// spendKey is what engines cost in a span of time, in USD.
+func spendKey(now time.Time, span string) string { return "aguante:spend:" + now.UTC().Format(span) }
 
 const (
 	outboxKey = "aguante:outbox"      // stream of events that no one took yet

@@ -14,7 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine/chain"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
 	"github.com/aguante-chat/aguante/functions/chat/internal/session"
 	"github.com/aguante-chat/aguante/functions/chat/internal/session/redistest"
@@ -208,7 +208,7 @@ func TestAnEngineThatIsDownEndsOnTheLocalOne(t *testing.T) {
 	if err := os.WriteFile(file, []byte("engines:\n  - name: primary\n    url: "+down.URL+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	chain, err := engine.Open(engine.Config{File: file, Last: local.Engine{}, Tracer: h.Telemetry.Tracer, Log: h.Telemetry.Log})
+	chain, err := chain.Open(chain.Config{File: file, Last: local.Engine{}, Tracer: h.Telemetry.Tracer, Meter: h.Telemetry.Meter, Log: h.Telemetry.Log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine/chain"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
 	"github.com/aguante-chat/aguante/functions/chat/internal/session"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
@@ -108,7 +109,7 @@ func build(t testing.TB) *house {
 	}
 	t.Cleanup(func() { _ = h.store.Close() })
 	nop := telemetry.Nop()
-	chain, err := engine.Open(engine.Config{Last: local.Engine{}, Tracer: nop.Tracer, Log: nop.Log})
+	chain, err := chain.Open(chain.Config{Last: local.Engine{}, Tracer: nop.Tracer, Meter: nop.Meter, Log: nop.Log})
 	if err != nil {
 		t.Fatal(err)
 	}

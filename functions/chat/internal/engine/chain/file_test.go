@@ -1,4 +1,4 @@
-package engine_test
+package chain_test
 
 import (
 	"os"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine/chain"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
 	"github.com/aguante-chat/aguante/shared/telemetry"
 )
@@ -35,7 +36,7 @@ func TestSaysWhatIsWrongWithAFileAndWhere(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := engine.Open(engine.Config{File: path, Getenv: os.Getenv, Last: local.Engine{}, Log: telemetry.Nop().Log})
+		_, err := chain.Open(chain.Config{File: path, Getenv: os.Getenv, Last: local.Engine{}, Meter: telemetry.Nop().Meter, Log: telemetry.Nop().Log})
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
@@ -53,7 +54,7 @@ func TestTakesTheFileOfTheContract(t *testing.T) {
 }
 
 func TestWithoutAFileTheLocalEngineIsAlone(t *testing.T) {
-	for _, c := range []*engine.Chain{openFile(t, ""), open(t)} {
+	for _, c := range []*chain.Chain{openFile(t, ""), open(t)} {
 		if got := c.Models(); !slices.Equal(got, []string{"local"}) {
 			t.Errorf("models %q", got)
 		}
@@ -61,7 +62,7 @@ func TestWithoutAFileTheLocalEngineIsAlone(t *testing.T) {
 }
 
 func TestAMissingFileIsAnErrorAtTheStart(t *testing.T) {
-	_, err := engine.Open(engine.Config{File: filepath.Join(t.TempDir(), "none"), Last: local.Engine{}, Log: telemetry.Nop().Log})
+	_, err := chain.Open(chain.Config{File: filepath.Join(t.TempDir(), "none"), Last: local.Engine{}, Meter: telemetry.Nop().Meter, Log: telemetry.Nop().Log})
 	if err == nil {
 		t.Error("no error")
 	}

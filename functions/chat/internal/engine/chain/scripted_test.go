@@ -1,6 +1,7 @@
-package engine_test
+package chain_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,9 @@ import (
 	"sync"
 	"testing"
 )
+
+// bodyKey finds the request's body in its context.
+type bodyKey struct{}
 
 // scripted is an engine that does what each test says, and remembers what it was asked.
 type scripted struct {
@@ -34,6 +38,7 @@ func newScripted(t *testing.T, answer func(w http.ResponseWriter, r *http.Reques
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 			t.Errorf("the engine was sent no JSON: %v", err)
 		}
+		r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
 		s.mu.Lock()
 		s.bodies, s.last = append(s.bodies, body), r.Header
 		s.mu.Unlock()

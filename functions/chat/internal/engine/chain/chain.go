@@ -1,38 +1,43 @@
-package engine
+// Package chain asks engines first to last until one answers, and goes on with the next when one breaks off: retries,
+// hand-over, hedges and spend are decided here. An engine makes one attempt and gives its error back.
+package chain
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/functions/chat/internal/engine/openai"
 	"github.com/aguante-chat/aguante/shared/guard"
 	"github.com/aguante-chat/aguante/shared/limits"
 )
-
-// Local is the name of the engine that every chain ends with.
-const Local = "local"
 
 // Config is what a Chain is made of.
 type Config struct {
 	File     string              // the engines file; empty: Last alone
 	Getenv   func(string) string // gives the keys
-	Last     Engine              // the engine that always answers
+	Last     engine.Engine       // the engine that always answers
 	Observer guard.Observer
 	Tracer   trace.Tracer
+	Meter    metric.Meter
 	Log      *slog.Logger
+	Spend    *Spend // nil: what engines cost is not counted
 }
 
-// Chain asks its engines first to last, each through its own guard, until one answers. Once an engine has begun to
-// answer it is not left for another: what follows is the rest of its answer, or ErrCut.
+// Chain is the engines, first to last, each behind its own guard.
 type Chain struct {
 	Config
-	http *http.Client
+	http    *http.Client
+	genai   genai
+	retries *share
+	hedges  *share
 
 	mu      sync.Mutex
 	links   []*link
@@ -43,36 +48,30 @@ type Chain struct {
 
 // link is one engine of the chain.
 type link struct {
-	Engine
-	spec  Spec
+	engine.Engine
+	spec  *Spec
 	guard *guard.Guard // nil: it needs none
+
+	firsts, wholes latencies // until the first piece of a stream, until an answer that is none
 }
 
 // Open reads the engines file and returns its chain. A file that is wrong is an error now; one that becomes wrong later
 // is not taken, and the chain stays as it was.
 func Open(c Config) (*Chain, error) {
-	chain := &Chain{Config: c, http: &http.Client{Transport: transport(), CheckRedirect: stay}}
+	instruments, err := newGenAI(c.Meter)
+	if err != nil {
+		return nil, err
+	}
+	chain := &Chain{
+		Config: c, http: openai.NewHTTP(), genai: instruments,
+		retries: newShare(limits.Retries), hedges: newShare(limits.Hedges),
+	}
 	chain.look(time.Now())
 	if chain.fault != nil {
 		return nil, chain.fault
 	}
 	return chain, nil
 }
-
-// transport keeps connections to engines open. How long to wait for what is up to the engine's own figures.
-func transport() *http.Transport {
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 2 * time.Second,
-		ForceAttemptHTTP2:   true,
-		MaxIdleConnsPerHost: limits.ConcurrentChats.Soft,
-		IdleConnTimeout:     90 * time.Second,
-	}
-}
-
-// stay follows no redirect: it would take the key elsewhere.
-func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Close closes idle connections.
 func (c *Chain) Close() { c.http.CloseIdleConnections() }
@@ -86,9 +85,10 @@ func (c *Chain) Models() []string {
 	return names
 }
 
-// Statuses tells each engine's state, and that of the file when it is not taken as it is.
+// Statuses tells each engine's state, that of the file when it is not taken as it is, and that of a spend limit that
+// was reached.
 func (c *Chain) Statuses() []guard.Status {
-	var all []guard.Status
+	all := c.Spend.statuses()
 	for _, l := range c.current() {
 		if l.guard != nil {
 			all = append(all, l.guard.Status())
@@ -116,7 +116,7 @@ func (c *Chain) current() []*link {
 func (c *Chain) look(now time.Time) {
 	c.looked = now
 	if c.File == "" {
-		c.links = []*link{{Engine: c.Last}}
+		c.links = []*link{c.last()}
 		return
 	}
 	info, err := os.Stat(c.File)
@@ -135,18 +135,21 @@ func (c *Chain) look(now time.Time) {
 		return
 	}
 	c.changed, c.fault = info.ModTime(), nil
-	c.links = append(c.linksOf(specs), &link{Engine: c.Last})
+	c.links = append(c.linksOf(specs), c.last())
 }
+
+func (c *Chain) last() *link { return &link{Engine: c.Last, spec: &Spec{Name: c.Last.Name()}} }
 
 func (c *Chain) linksOf(specs []Spec) []*link {
 	links := make([]*link, 0, len(specs)+1)
-	for _, s := range specs {
-		known := slices.IndexFunc(c.links, func(l *link) bool { return l.spec == s })
+	for i := range specs {
+		s := &specs[i]
+		known := slices.IndexFunc(c.links, func(l *link) bool { return l.spec.same(s) })
 		if known >= 0 {
 			links = append(links, c.links[known])
 			continue
 		}
-		links = append(links, &link{Engine: &client{spec: s, http: c.http}, spec: s, guard: guard.New(s.dependency(), c.Observer)})
+		links = append(links, &link{Engine: openai.New(s.client(), c.http), spec: s, guard: guard.New(s.dependency(), c.Observer)})
 	}
 	return links
 }
