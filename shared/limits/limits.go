@@ -28,6 +28,8 @@ var (
 	GraphWritesPerMin = Level{Soft: 400, Hard: 1500}
 	GraphReadsPerMin  = Level{Soft: 2000, Hard: 5000}
 	DecisionBuffer    = Level{Soft: 1000, Hard: 5000}
+	ChatMemory        = Level{Soft: 1 << 30, Hard: 2 << 30}   // bytes of one instance
+	WorkerMemory      = Level{Soft: 512 << 20, Hard: 1 << 30} // bytes of one instance
 )
 
 // Breaker says when a breaker opens and how long it stays open (WS2, degradation level 3).

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"github.com/aguante-chat/aguante/functions/chat"
+	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/shared/serve"
 	"github.com/aguante-chat/aguante/shared/telemetry"
 )
@@ -21,6 +22,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	serve.CollectLess(limits.ChatMemory)
 	var c chat.Config
 	if err := serve.Load(&c); err != nil {
 		return err

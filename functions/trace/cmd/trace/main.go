@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/aguante-chat/aguante/functions/trace"
+	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/shared/serve"
 	"github.com/aguante-chat/aguante/shared/telemetry"
 )
@@ -22,6 +23,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	serve.CollectLess(limits.WorkerMemory)
 	var c trace.Config
 	if err := serve.Load(&c); err != nil {
 		return err
