@@ -52,6 +52,7 @@ type walk struct {
 	plain    bool            // an engine would not be asked for the rest: it is asked for all of it
 	trimmed  bool            // older turns were dropped
 	room     int             // tokens that the context was too small for
+	dear     int             // engines passed over because they cost
 	lacks    []guard.Degraded
 	failed   []string // engine and reason
 }
@@ -76,7 +77,10 @@ func (w *walk) mayAsk() error {
 	case w.room > 0 && l.guard != nil && l.spec.Context <= w.room:
 		return errTooSmall
 	case w.Spend.hard() && !l.spec.Price.free():
+		w.dear++
 		return errSpent
+	case l.guard == nil && w.dear > 0 && w.dear == len(w.links)-1:
+		return errSpent // the last engine stands in for engines that fail, not for money that is gone
 	}
 	return nil
 }

@@ -126,10 +126,11 @@ func (s *Spend) judge() {
 }
 
 // soft tells whether cheaper engines go first, hard whether none that costs is asked.
-func (s *Spend) soft() bool { return s.reached() != "" }
-func (s *Spend) hard() bool { return s.reached() == "hard" }
+func (s *Spend) soft() bool { return s.Level() != "" }
+func (s *Spend) hard() bool { return s.Level() == "hard" }
 
-func (s *Spend) reached() string {
+// Level is the limit that was reached: "", "soft" or "hard".
+func (s *Spend) Level() string {
 	if s == nil {
 		return ""
 	}
@@ -139,7 +140,7 @@ func (s *Spend) reached() string {
 }
 
 func (s *Spend) statuses() []guard.Status {
-	if s.reached() == "" {
+	if s.Level() == "" {
 		return nil
 	}
 	s.mu.Lock()
