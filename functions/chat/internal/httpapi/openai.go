@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -96,15 +97,17 @@ func (c *content) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// completion is OpenAI's chat.completion and, with deltas for messages, chat.completion.chunk.
+// completion is OpenAI's chat.completion.chunk and, of an engine that speaks another language, its chat.completion.
 type completion struct {
-	ID      string        `json:"id"`
-	Object  string        `json:"object"`
-	Created int64         `json:"created"`
-	Model   string        `json:"model"`
-	Choices []choice      `json:"choices"`
-	Usage   *engine.Usage `json:"usage,omitempty"`
-	Aguante *extra        `json:"aguante,omitempty"`
+	ID          string          `json:"id"`
+	Object      string          `json:"object"`
+	Created     int64           `json:"created"`
+	Model       string          `json:"model"`
+	Fingerprint string          `json:"system_fingerprint,omitempty"`
+	ServiceTier string          `json:"service_tier,omitempty"`
+	Choices     json.RawMessage `json:"choices"`
+	Usage       json.RawMessage `json:"usage,omitempty"`
+	Aguante     *extra          `json:"aguante,omitempty"`
 }
 
 // extra is what OpenAI has no words for.
@@ -137,6 +140,21 @@ type message struct {
 	ToolCalls json.RawMessage `json:"tool_calls,omitempty"`
 }
 
+// choices is the JSON of one choice.
+func choices(c choice) json.RawMessage {
+	text, _ := marshal([]choice{c}) // strings, and JSON that was read
+	return text
+}
+
+// marshal is json.Marshal, with < > and & as they are.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
 // completions serves POST /v1/chat/completions.
 func (a *api) completions(w http.ResponseWriter, r *http.Request, c *call) error {
 	var body completionRequest
@@ -166,12 +184,29 @@ func (a *api) completions(w http.ResponseWriter, r *http.Request, c *call) error
 	return nil
 }
 
-func completionOf(r turn.Reply) completion {
+// completionOf is the engine's own answer, whatever is in it, under our id and with what we have to say.
+func completionOf(r turn.Reply) any {
+	var whole map[string]json.RawMessage
+	if r.Whole != nil && json.Unmarshal(r.Whole, &whole) == nil {
+		whole["id"], _ = marshal(completionID(r.TurnID))
+		whole["object"] = json.RawMessage(`"chat.completion"`)
+		whole["aguante"], _ = marshal(extraOf(r))
+		return whole
+	}
 	m := message{Role: engine.Assistant, Content: &r.Text, ToolCalls: r.ToolCalls}
 	return completion{
 		ID: completionID(r.TurnID), Object: "chat.completion", Created: time.Now().Unix(), Model: r.Model,
-		Choices: []choice{{Message: &m, Finish: finishOf(r)}}, Usage: &r.Usage, Aguante: extraOf(r),
+		Choices: choices(choice{Message: &m, Finish: finishOf(r)}), Usage: usageOf(r), Aguante: extraOf(r),
 	}
+}
+
+// usageOf is the usage as the engine told it, with all that it told.
+func usageOf(r turn.Reply) json.RawMessage {
+	if r.Told != nil {
+		return r.Told
+	}
+	text, _ := marshal(r.Usage)
+	return text
 }
 
 func completionID(turnID string) string { return "chatcmpl-" + turnID }
@@ -188,28 +223,27 @@ func finishOf(r turn.Reply) *string {
 func (a *api) completionStream(w http.ResponseWriter, r *http.Request, c *call, t turn.Turn, usage bool) error {
 	s := newStream(w)
 	defer s.close()
-	var text string
-	piece := message{Content: &text}
-	chunk := completion{
-		ID: completionID(t.ID), Object: "chat.completion.chunk", Created: time.Now().Unix(), Model: cmp.Or(t.Model, "aguante"),
-		Choices: []choice{{Delta: &message{Role: engine.Assistant, Content: new(string)}}},
-	}
+	chunk := completion{ID: completionID(t.ID), Object: "chat.completion.chunk", Created: time.Now().Unix(), Model: cmp.Or(t.Model, "aguante")}
+	begun := false
 	begin := func() error {
-		if chunk.Choices[0].Delta == &piece {
+		if begun {
 			return nil
 		}
-		err := s.send("", &chunk)
-		chunk.Choices[0].Delta = &piece
-		return err
+		begun = true
+		chunk.Choices = choices(choice{Delta: &message{Role: engine.Assistant, Content: new(string)}})
+		return s.send("", &chunk)
 	}
 	reply, err := a.Teller.Take(r.Context(), t, func(p turn.Piece) error {
 		if p.Degraded != nil {
 			return nil // said with the last piece
 		}
+		if p.Chunk != nil {
+			chunk.Model, chunk.Fingerprint, chunk.ServiceTier = cmp.Or(p.Chunk.Model, chunk.Model), p.Chunk.Fingerprint, p.Chunk.ServiceTier
+		}
 		if err := begin(); err != nil {
 			return err
 		}
-		text, piece.ToolCalls = p.Text, p.ToolCalls
+		chunk.Choices = choicesOf(p)
 		return s.send("", &chunk)
 	})
 	c.note(w, reply)
@@ -220,13 +254,21 @@ func (a *api) completionStream(w http.ResponseWriter, r *http.Request, c *call, 
 	return s.finish(chunk, reply, usage)
 }
 
+// choicesOf are a piece's choices as its engine sent them, if that speaks OpenAI's language.
+func choicesOf(p turn.Piece) json.RawMessage {
+	if p.Chunk != nil {
+		return json.RawMessage(p.Chunk.Choices)
+	}
+	return choices(choice{Delta: &message{Content: &p.Text, ToolCalls: p.ToolCalls}})
+}
+
 // finish ends a stream of chunks. A caller who left by now has had the answer.
 func (s *stream) finish(chunk completion, r turn.Reply, usage bool) error {
 	chunk.Model, chunk.Aguante = r.Model, extraOf(r)
-	chunk.Choices = []choice{{Delta: &message{}, Finish: finishOf(r)}}
+	chunk.Choices = choices(choice{Delta: &message{}, Finish: finishOf(r)})
 	_ = s.send("", &chunk)
 	if usage {
-		chunk.Choices, chunk.Usage, chunk.Aguante = []choice{}, &r.Usage, nil
+		chunk.Choices, chunk.Usage, chunk.Aguante = json.RawMessage("[]"), usageOf(r), nil
 		_ = s.send("", &chunk)
 	}
 	_ = s.raw("data: [DONE]\n\n")
