@@ -43,7 +43,7 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	}
 	w := &wiring{Config: c}
 	p := turn.Parts{Source: source, Replicas: c.Replicas, TraceContent: c.TraceContent, Telemetry: c.Telemetry}
-	err := errors.Join(w.flags(&p), w.sessions(&p), w.engines(ctx, &p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
+	err := errors.Join(w.flags(&p), w.sessions(ctx, &p), w.engines(ctx, &p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
 	if err == nil {
 		w.events(ctx, &p)
 	}
@@ -102,7 +102,7 @@ func (w *wiring) engines(ctx context.Context, p *turn.Parts) error {
 	return nil
 }
 
-func (w *wiring) sessions(p *turn.Parts) error {
+func (w *wiring) sessions(ctx context.Context, p *turn.Parts) error {
 	if w.RedisURL == "" {
 		return nil
 	}
@@ -113,6 +113,7 @@ func (w *wiring) sessions(p *turn.Parts) error {
 	w.store = store
 	p.Sessions, p.Archive, p.Redis = store, store, guard.New(limits.Redis, w.Telemetry)
 	w.onClose(func(context.Context) error { return store.Disconnect() })
+	w.background(ctx, func(ctx context.Context) { p.Redis.Watch(ctx, store.Ping) })
 	return nil
 }
 
@@ -139,6 +140,7 @@ func (w *wiring) memory(ctx context.Context, p *turn.Parts) error {
 		w.onClose(func(context.Context) error { return store.Close() })
 	}
 	p.Memory, p.Graph = store, guard.New(dependency, w.Telemetry)
+	w.background(ctx, func(ctx context.Context) { p.Graph.Watch(ctx, store.Ping) })
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"sync"
 
 	"github.com/aguante-chat/aguante/functions/materialize/internal/materialize"
 	"github.com/aguante-chat/aguante/shared/event"
@@ -28,6 +29,9 @@ type function struct {
 	worker *materialize.Worker
 	guard  *guard.Guard
 	flags  *serve.Flags
+
+	stop     context.CancelFunc // of watching the graph
+	watching sync.WaitGroup
 }
 
 // New wires materialize. It starts with Neo4j down: events are answered 503 until it is back.
@@ -42,6 +46,8 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 		return nil, errors.Join(fmt.Errorf("materialize: %w", err), f.release(store))
 	}
 	f.guard = guard.New(dependency, c.Telemetry)
+	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
+	f.watching.Go(func() { f.guard.Watch(ctx, store.Ping) })
 	f.worker = materialize.New(materialize.Parts{Store: store, Guard: f.guard, Flags: f.flags, Telemetry: c.Telemetry})
 	return &serve.Function{Name: "materialize", Handler: f.routes(), Health: f.health,
 		Close: func(ctx context.Context) error { return f.close(ctx, store) }}, nil
@@ -94,6 +100,8 @@ func (f *function) health() serve.Health {
 // close writes what has been taken before it lets the store go.
 func (f *function) close(ctx context.Context, store graph.Store) error {
 	err := f.worker.Close(ctx)
+	f.stop()
+	f.watching.Wait()
 	f.flags.Close()
 	return errors.Join(err, f.release(store))
 }

@@ -35,9 +35,16 @@ var (
 // Breaker says when a breaker opens and how long it stays open (WS2, degradation level 3).
 type Breaker struct {
 	Failures int           // consecutive failures that open it
-	Open     time.Duration // how long it stays open the first time
+	Open     time.Duration // how long it stays open the first time, unless a ping is answered before
 	MaxOpen  time.Duration // the open time doubles up to this while probes fail; zero: Open, always
 }
+
+// While a breaker is open its dependency is pinged where that can be done, so that it is back within 10 s of recovery (the
+// drills' figure). An answer slower than PingTime is none (WS2, degradation level 1: the graph is back under 1 s).
+const (
+	PingEvery = 3 * time.Second
+	PingTime  = time.Second
+)
 
 // Dependency is everything a guard needs to know of one thing outside the process.
 type Dependency struct {

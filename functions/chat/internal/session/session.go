@@ -40,6 +40,9 @@ func New(address string) (*Store, error) {
 	return &Store{client: client}, nil
 }
 
+// Ping asks Redis for an answer.
+func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx).Err() }
+
 // Disconnect closes the connections.
 func (s *Store) Disconnect() error { return s.client.Close() }
 
