@@ -137,6 +137,7 @@ func events(t *testing.T, text string) []sent {
 	var all []sent
 	var e sent
 	lines := bufio.NewScanner(strings.NewReader(text))
+	lines.Buffer(nil, len(text)+1)
 	for lines.Scan() {
 		switch name, value, _ := strings.Cut(lines.Text(), ": "); name {
 		case "event":

@@ -55,7 +55,7 @@ func TestStopsATurnThatCannotBeRight(t *testing.T) {
 		"control in user":   {func(in *turn.Turn) { in.User = "a\nb" }, "user"},
 		"path in session":   {func(in *turn.Turn) { in.SessionID = "../../etc" }, "session_id"},
 		"tag in session":    {func(in *turn.Turn) { in.SessionID = "{a}" }, "session_id"},
-		"several choices":   {func(in *turn.Turn) { in.Params = map[string]json.RawMessage{"n": json.RawMessage("2")} }, "n"},
+		"too many choices":  {func(in *turn.Turn) { in.Params = map[string]json.RawMessage{"n": json.RawMessage("129")} }, "n"},
 		"nonsense choices":  {func(in *turn.Turn) { in.Params = map[string]json.RawMessage{"n": json.RawMessage(`"x"`)} }, "n"},
 		"long speaker name": {func(in *turn.Turn) { in.Messages[0].Name = strings.Repeat("x", limits.MaxID+1) }, "messages[0]"},
 	} {
@@ -76,7 +76,7 @@ func TestTakesWhatIsOnlyUnusual(t *testing.T) {
 	for name, change := range map[string]func(*turn.Turn){
 		"user with accents": func(in *turn.Turn) { in.User = "Lucía Ñandú 日本" },
 		"session of signs":  func(in *turn.Turn) { in.SessionID = "a.b_c~d:e@f-1" },
-		"one choice":        func(in *turn.Turn) { in.Params = map[string]json.RawMessage{"n": json.RawMessage("1")} },
+		"several choices":   func(in *turn.Turn) { in.Params = map[string]json.RawMessage{"n": json.RawMessage("2")} },
 		"parts":             func(in *turn.Turn) { in.Messages[0] = engine.Message{Role: "user", Raw: json.RawMessage(`{}`)} },
 		"three hops":        func(in *turn.Turn) { in.Hop = limits.MaxHops },
 	} {

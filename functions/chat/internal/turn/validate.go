@@ -78,12 +78,15 @@ func validateMessage(m engine.Message) error {
 	return nil
 }
 
-// validateChoices refuses to give one choice where several are asked for.
+// maxChoices is OpenAI's own bound.
+const maxChoices = 128
+
+// validateChoices takes as many choices as OpenAI's API does. The first of them is what memory keeps.
 func (t Turn) validateChoices() error {
 	raw, asked := t.Params["n"]
 	var n int
-	if !asked || string(raw) == "null" || (json.Unmarshal(raw, &n) == nil && n == 1) {
+	if !asked || string(raw) == "null" || (json.Unmarshal(raw, &n) == nil && n >= 1 && n <= maxChoices) {
 		return nil
 	}
-	return &Invalid{"n", "must be 1"}
+	return &Invalid{"n", fmt.Sprintf("must be 1 to %d", maxChoices)}
 }

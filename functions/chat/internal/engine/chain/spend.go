@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -33,7 +34,7 @@ type Spend struct {
 
 // SpendConfig is what a Spend is made of.
 type SpendConfig struct {
-	PerHour, PerDay float64      // limits.SpendHour, limits.SpendDay
+	PerHour, PerDay float64      // 0: limits.SpendHour, limits.SpendDay
 	Store           SpendStore   // nil: this instance's own spend counts
 	Redis           *guard.Guard // the store's
 	Log             *slog.Logger
@@ -45,6 +46,7 @@ func NewSpend(c SpendConfig) *Spend {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.PerHour, c.PerDay = cmp.Or(c.PerHour, limits.SpendHour), cmp.Or(c.PerDay, limits.SpendDay)
 	return &Spend{SpendConfig: c, at: c.Now()}
 }
 
