@@ -7,7 +7,7 @@ import "time"
 // Budget of one turn (WS1, "latency budget of one turn"): the deadline set at admission and the cut-off of each stage.
 const (
 	Turn      = 15 * time.Second       // the whole turn; admission sets it as the one deadline
-	RateLimit = 100 * time.Millisecond // first Redis pipeline: rate limit, session, cached recall
+	RateLimit = 100 * time.Millisecond // first Redis pipeline: rate limit, session
 	Recall    = 2 * time.Second        // session and graph together
 	Selection = 1 * time.Second        // choosing an engine
 	Inference = 10 * time.Second       // one engine's whole answer, unless the engines file says otherwise

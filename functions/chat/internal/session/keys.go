@@ -35,7 +35,7 @@ func ownersKey(sessionID string) string { return "aguante:session:{" + sessionID
 // deletedKey marks a session that was deleted.
 func deletedKey(sessionID string) string { return "aguante:session:{" + sessionID + "}:deleted" }
 
-// recallKey is a user's cached recall, as JSON.
+// recallKey lists what each of a user's last turns said and recalled, as JSON, newest first.
 func recallKey(user string) string { return "aguante:user:{" + digest(user) + "}:recall" }
 
 // sessionsKey is the user's sessions by time of last use.

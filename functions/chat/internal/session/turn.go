@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,25 +16,23 @@ import (
 )
 
 const (
-	keptMessages = 200            // of a session; the oldest go first
-	readMessages = 40             // of them, for a turn
-	recallAge    = 24 * time.Hour // of a user's cached recall
+	keptMessages = 200 // of a session; the oldest go first
+	readMessages = 40  // of them, for a turn
+	recallTurns  = 10  // of a user, in their cached recall
+	recallMost   = 50  // items of it that are given back
+	recallAge    = 24 * time.Hour
 )
 
-// Open is a turn's first round trip: the rate limit, the session's last messages, the user's cached recall. What Redis
+// Open is a turn's first round trip: the rate limit and the session's last messages. What Redis
 // answers with nonsense is left out and named in Faults; an error means that Redis did not answer.
 func (s *Store) Open(ctx context.Context, o turn.Opening) (turn.Opened, error) {
 	var messages *redis.StringSliceCmd
-	var recall *redis.StringCmd
 	var deleted *redis.IntCmd
 	p := s.client.Pipeline()
 	rate := count(ctx, p, o.Caller)
 	if o.SessionID != "" {
 		messages = p.LRange(ctx, messagesKey(o.SessionID, o.User), -readMessages, -1)
 		deleted = p.Exists(ctx, deletedKey(o.SessionID))
-	}
-	if o.User != "" {
-		recall = p.Get(ctx, recallKey(o.User))
 	}
 	if _, err := exec(ctx, p); err != nil {
 		return turn.Opened{}, fmt.Errorf("session: open: %w", err)
@@ -49,11 +48,6 @@ func (s *Store) Open(ctx context.Context, o turn.Opening) (turn.Opened, error) {
 			opened.Faults = append(opened.Faults, "session")
 		}
 		opened.Deleted = deleted.Val() > 0
-	}
-	if recall != nil {
-		if opened.Cached, err = decodeRecall(recall); err != nil {
-			opened.Faults = append(opened.Faults, "cached recall")
-		}
 	}
 	return opened, nil
 }
@@ -91,7 +85,10 @@ func (s *Store) Close(ctx context.Context, c turn.Closing) error {
 // closeUser keeps what belongs to the user and not to the session alone.
 func closeUser(ctx context.Context, p redis.Pipeliner, c turn.Closing, now time.Time) {
 	if cached, err := json.Marshal(c.Cached); err == nil {
-		p.Set(ctx, recallKey(c.User), cached, recallAge)
+		key := recallKey(c.User)
+		p.LPush(ctx, key, cached)
+		p.LTrim(ctx, key, 0, recallTurns-1)
+		p.Expire(ctx, key, recallAge)
 	}
 	key := sessionsKey(c.User)
 	p.ZAdd(ctx, key, redis.Z{Score: float64(now.Unix()), Member: c.SessionID})
@@ -141,17 +138,28 @@ func decodeMessages(cmd *redis.StringSliceCmd) ([]turn.Said, error) {
 	return all, err
 }
 
-func decodeRecall(cmd *redis.StringCmd) ([]turn.Recalled, error) {
-	text, err := cmd.Bytes()
-	if errors.Is(err, redis.Nil) {
-		return nil, nil
-	}
-	var all []turn.Recalled
-	if err == nil {
-		err = json.Unmarshal(text, &all)
-	}
-	if err != nil {
+// Cached is what the user's last turns said and recalled, newest first, each thing once. turn.ErrUnreadable: Redis holds
+// something else under its key.
+func (s *Store) Cached(ctx context.Context, user string) ([]turn.Recalled, error) {
+	turns, err := s.client.LRange(ctx, recallKey(user), 0, -1).Result()
+	switch {
+	case err != nil && answered(err):
+		return nil, fmt.Errorf("session: cached recall: %w: %w", turn.ErrUnreadable, err)
+	case err != nil:
 		return nil, fmt.Errorf("session: cached recall: %w", err)
 	}
-	return all, nil
+	var all []turn.Recalled
+	for _, text := range turns {
+		var items []turn.Recalled
+		if e := json.Unmarshal([]byte(text), &items); e != nil {
+			err = fmt.Errorf("session: cached recall: %w: %w", turn.ErrUnreadable, e)
+		}
+		for _, r := range items {
+			known := slices.ContainsFunc(all, func(o turn.Recalled) bool { return o.TurnID == r.TurnID && o.Fact == r.Fact })
+			if !known && len(all) < recallMost {
+				all = append(all, r)
+			}
+		}
+	}
+	return all, err
 }

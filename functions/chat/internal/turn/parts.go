@@ -32,10 +32,12 @@ type Parts struct {
 	TraceContent bool   // decision traces hold what was said
 }
 
-// Sessions is the whole Redis work of a turn: one round trip before the engine, one after it.
+// Sessions is the whole Redis work of a turn: one round trip before the engine, one after it, and a third where the
+// graph has no answer.
 type Sessions interface {
 	Open(ctx context.Context, o Opening) (Opened, error)
 	Close(ctx context.Context, c Closing) error
+	Cached(ctx context.Context, user string) ([]Recalled, error) // newest first
 }
 
 // Opening asks for the caller's rate limit and, with a SessionID, what is kept of the session.
@@ -48,13 +50,12 @@ type Opening struct {
 // Opened is what the sessions hold. Parts that could not be read are empty and named in Faults.
 type Opened struct {
 	Verdict *Verdict
-	History []Said     // oldest first
-	Cached  []Recalled // what the user's last turns said and recalled, newest first
-	Deleted bool       // the session was deleted: what the graph still holds of it is not its history
+	History []Said // oldest first
+	Deleted bool   // the session was deleted: what the graph still holds of it is not its history
 	Faults  []string
 }
 
-// Closing is what a turn leaves behind. Cached replaces what Open gave.
+// Closing is what a turn leaves behind. Cached is what it said and recalled; the last turns' make the cached recall.
 type Closing struct {
 	User      string
 	SessionID string

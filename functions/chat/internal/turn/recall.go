@@ -24,21 +24,26 @@ const (
 type memory struct {
 	history  []Said
 	recalled []Recalled
-	cached   []Recalled // what the user's last turns said and recalled
-	partial  bool       // the graph could not be asked
+	partial  bool // the graph could not be asked
 	degraded lacks
 }
 
 // recall gathers what is known before the engine is asked: the session's history, and what the graph recalls of the
 // user. It fails open: what it could not get is missing and named, and the stream hears of it at once.
 func (s *Teller) recall(ctx context.Context, t Turn, e *entry, emit Emit) memory {
+	m := memory{degraded: e.degraded}
+	if e.graph == nil && t.SessionID == "" {
+		m.degraded.emit(emit)
+		return m
+	}
 	ctx, done := s.stage(ctx, decision.Recall)
 	defer done()
-	ctx, cancel := context.WithTimeout(ctx, limits.Recall)
+	asking, cancel := context.WithTimeout(ctx, limits.Recall)
 	defer cancel()
-	m := memory{cached: e.opened.Cached, degraded: e.degraded}
-	m = s.remember(ctx, t, e.graph, m)
-	m = s.resume(ctx, t, e, m)
+	if e.graph != nil {
+		m = s.remember(ctx, t, e.graph, s.wait(asking, e.graph), m)
+	}
+	m = s.resume(asking, t, e, m)
 	m.degraded.emit(emit)
 	return m
 }
@@ -103,32 +108,41 @@ func (s *Teller) spare(full bool) string {
 }
 
 // remember takes what the graph recalled, or else picks from what the user's last turns left in the cache.
-func (s *Teller) remember(ctx context.Context, t Turn, r *reading, m memory) memory {
-	if r == nil {
-		return m
-	}
+func (s *Teller) remember(ctx context.Context, t Turn, r *reading, result found, m memory) memory {
 	d := decision.Decision{
 		Stage: decision.Recall, Kind: decision.Routing, Outcome: decision.Success,
 		Policy: fmt.Sprintf("the graph's answer within %s, else the cached recall", limits.Recall),
-		Inputs: map[string]any{"limit": recalledMost, "cached": len(m.cached)},
+		Inputs: map[string]any{"limit": recalledMost},
 	}
-	result := s.wait(ctx, r)
 	if result.lack == nil {
 		m.recalled = recalled(result.items)
 		d.Selected = fmt.Sprintf("graph: %d items", len(m.recalled))
 		d.FallbackChain = []string{"cached recall: not needed"}
 		if len(m.recalled) == 0 && graph.Newest(graph.Query{Text: t.asked()}) {
-			m.recalled = pick(m.cached, t.asked())
+			m = s.cached(ctx, t, m)
 			d.Selected = fmt.Sprintf("cached recall: the newest %d items", len(m.recalled))
 			d.FallbackChain = []string{"graph: holds nothing yet"}
 		}
 	} else {
 		m.degraded, m.partial = m.degraded.with(result.lack), result.lack.Reason != missing
-		m.recalled = pick(m.cached, t.asked())
+		m = s.cached(ctx, t, m)
 		d.Selected, d.Outcome = fmt.Sprintf("cached recall: %d items", len(m.recalled)), decision.Fallback
 		d.FallbackChain, d.Dependency = lacks{*result.lack}.words(), result.lack.Dependency
 	}
 	decision.From(ctx).Add(r.began, d)
+	return m
+}
+
+// cached picks from what the user's last turns said and recalled.
+func (s *Teller) cached(ctx context.Context, t Turn, m memory) memory {
+	if s.Sessions == nil {
+		return m // said at admission
+	}
+	all, lack := guard.FailOpen(ctx, s.Redis, nil, func(ctx context.Context) ([]Recalled, error) {
+		all, err := s.Sessions.Cached(ctx, t.User)
+		return all, neutral(err)
+	})
+	m.recalled, m.degraded = pick(all, t.asked()), m.degraded.with(lack)
 	return m
 }
 
@@ -194,9 +208,6 @@ func recalled(items []graph.Item) []Recalled {
 	return all
 }
 
-// cachedMost bounds a user's cached recall.
-const cachedMost = 50
-
 // pick chooses from the cached recall what shares words with the question, most of them first, or the newest of it.
 func pick(cached []Recalled, question string) []Recalled {
 	if graph.Newest(graph.Query{Text: question}) {
@@ -223,14 +234,8 @@ func pick(cached []Recalled, question string) []Recalled {
 	return picked[:min(len(picked), recalledMost)]
 }
 
-// cache is the cached recall after this turn: what the user just said, what was recalled, what was there before.
+// cache is what this turn adds to the cached recall: what the user said, and what was recalled.
 func (m memory) cache(t Turn, at time.Time) []Recalled {
-	all := []Recalled{{TurnID: t.ID, Text: t.asked(), At: at, Role: engine.User, Speaker: t.asker()}}
-	for _, r := range slices.Concat(m.recalled, m.cached) {
-		known := slices.ContainsFunc(all, func(o Recalled) bool { return o.TurnID == r.TurnID && o.Fact == r.Fact })
-		if !known && len(all) < cachedMost {
-			all = append(all, r)
-		}
-	}
-	return all
+	own := Recalled{TurnID: t.ID, Text: t.asked(), At: at, Role: engine.User, Speaker: t.asker()}
+	return append([]Recalled{own}, m.recalled...)
 }

@@ -69,11 +69,7 @@ func (s *Teller) keep(ctx context.Context, t Turn, known memory, a engine.Answer
 		c.Said = append(c.Said, Said{TurnID: t.ID, Role: m.Role, Name: m.Name, Content: m.Content, At: m.At})
 	}
 	_, lack := guard.FailOpen(ctx, s.Redis, struct{}{}, func(ctx context.Context) (struct{}, error) {
-		err := s.Sessions.Close(ctx, c)
-		if errors.Is(err, ErrUnreadable) {
-			err = guard.Neutral(err)
-		}
-		return struct{}{}, err
+		return struct{}{}, neutral(s.Sessions.Close(ctx, c))
 	})
 	d := decision.Decision{
 		Stage: decision.Record, Kind: decision.Action, Outcome: decision.Success,
@@ -85,6 +81,14 @@ func (s *Teller) keep(ctx context.Context, t Turn, known memory, a engine.Answer
 	}
 	decision.From(ctx).Add(began, d)
 	return lack
+}
+
+// neutral is err, which is no failure of Redis's when it only holds something else than it should.
+func neutral(err error) error {
+	if errors.Is(err, ErrUnreadable) {
+		return guard.Neutral(err)
+	}
+	return err
 }
 
 // completed is the turn as it goes into memory: what is new in it, and the answer.
