@@ -48,7 +48,10 @@ func (g genai) begin(ctx context.Context, tracer trace.Tracer, s *Spec, r engine
 		defer span.End()
 		labels := append(make([]attribute.KeyValue, 0, 8), s.attributes...)
 		if s.Model != "" { // a name that a caller may choose is no label
-			labels = append(labels, attribute.String("gen_ai.request.model", s.Model), attribute.String("gen_ai.response.model", a.Model))
+			labels = append(labels, attribute.String("gen_ai.request.model", s.Model))
+		}
+		if s.Model != "" && a.Model != "" {
+			labels = append(labels, attribute.String("gen_ai.response.model", a.Model))
 		}
 		if err != nil {
 			labels = append(labels, attribute.String("error.type", errorType(err)))
