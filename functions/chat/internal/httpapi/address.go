@@ -34,7 +34,10 @@ func (p Proxies) trusts(a netip.Addr) bool {
 func (p Proxies) client(r *http.Request) netip.Addr {
 	connection, _ := netip.ParseAddrPort(r.RemoteAddr)
 	address := connection.Addr().Unmap()
-	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	var forwarded []string
+	if p.trusts(address) {
+		forwarded = strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	}
 	for _, entry := range slices.Backward(forwarded) {
 		if !p.trusts(address) {
 			break

@@ -2,6 +2,7 @@
 package httpapi
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -95,16 +96,20 @@ func tellAs(w http.ResponseWriter, r *http.Request, f fault) {
 	writeProblem(w, r, f)
 }
 
-// secure says what a browser may do with any answer; the page says more for itself.
+// security is what a browser may do with any answer; the page says more for itself. Its values are shared by all
+// answers: a header is set anew, never changed.
+var security = http.Header{
+	"X-Content-Type-Options":       {"nosniff"},
+	"X-Frame-Options":              {"DENY"},
+	"Referrer-Policy":              {"no-referrer"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'"},
+	"Cache-Control":                {"no-store"},
+}
+
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("Cache-Control", "no-store")
+		maps.Copy(w.Header(), security)
 		next.ServeHTTP(w, r)
 	})
 }

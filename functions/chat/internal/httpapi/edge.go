@@ -43,9 +43,11 @@ func (c *call) note(w http.ResponseWriter, reply turn.Reply) {
 
 // edge is what every route goes through: who calls, the handler, its error told once, the metrics and the log line.
 func (a *api) edge(rt route) http.Handler {
+	name := strings.TrimSpace(rt.method + " " + rt.path)
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attribute.String("http.route", rt.path))}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, out, c := time.Now(), &answer{ResponseWriter: w}, &call{}
-		ctx, span := a.trace(r.Context(), r, rt)
+		ctx, span := a.trace(r, name, options)
 		defer span.End()
 		r = r.WithContext(ctx)
 		err := a.enter(rt, out, r, c)
@@ -64,10 +66,10 @@ func (a *api) edge(rt route) http.Handler {
 
 // trace gives the request a span in the caller's trace, or in one of its own. A trace that is not recorded has its id
 // all the same: replies and log lines name it.
-func (a *api) trace(ctx context.Context, r *http.Request, rt route) (context.Context, trace.Span) {
-	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
-	ctx, span := a.Telemetry.Tracer.Start(ctx, strings.TrimSpace(rt.method+" "+rt.path), trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", rt.path)))
+func (a *api) trace(r *http.Request, name string, options []trace.SpanStartOption) (context.Context, trace.Span) {
+	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	ctx, span := a.Telemetry.Tracer.Start(ctx, name, options...)
+	span.SetAttributes(attribute.String("http.request.method", r.Method))
 	if span.SpanContext().HasTraceID() {
 		return ctx, span
 	}

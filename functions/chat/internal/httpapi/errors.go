@@ -153,7 +153,7 @@ func rateLimit(h http.Header, class string, v *turn.Verdict) {
 		return
 	}
 	h.Set("RateLimit-Policy", v.Policy)
-	h.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", class, v.Remaining, seconds(v.Reset)))
+	h.Set("RateLimit", `"`+class+`";r=`+strconv.Itoa(v.Remaining)+";t="+strconv.Itoa(seconds(v.Reset)))
 }
 
 // seconds rounds up: a caller who waits that long has waited long enough.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strconv"
 	"sync"
 	"time"
 
@@ -111,7 +112,7 @@ type Verdict struct {
 // needs to leak empty, before this request.
 func Judge(class string, r limits.Rate, filled time.Duration) Verdict {
 	each, whole := Interval(r), Interval(r)*time.Duration(r.Burst)
-	v := Verdict{Limit: r.Burst, Reset: filled, Policy: fmt.Sprintf("%q;q=%d;w=60;burst=%d", class, r.PerMinute, r.Burst)}
+	v := Verdict{Limit: r.Burst, Reset: filled, Policy: `"` + class + `";q=` + strconv.Itoa(r.PerMinute) + ";w=60;burst=" + strconv.Itoa(r.Burst)}
 	if filled+each > whole {
 		v.RetryAfter = filled + each - whole
 		return v
