@@ -114,6 +114,9 @@ func (w *wiring) sessions(ctx context.Context, p *turn.Parts) error {
 	p.Sessions, p.Archive, p.Redis = store, store, guard.New(limits.Redis, w.Telemetry)
 	w.onClose(func(context.Context) error { return store.Disconnect() })
 	w.background(ctx, func(ctx context.Context) { p.Redis.Watch(ctx, store.Ping) })
+	keeper := session.NewKeeper(store, p.Redis)
+	p.Streams = keeper
+	w.onClose(func(context.Context) error { keeper.Close(); return nil })
 	return nil
 }
 

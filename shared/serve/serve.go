@@ -42,11 +42,17 @@ func Listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
+// ErrDraining is the cause with which a request's context ends when its instance leaves before the request is done.
+var ErrDraining = errors.New("the instance is draining")
+
+// lastWords is how much of the grace is for what still runs to say that it breaks off; of a short grace it is half.
+const lastWords = time.Second
+
 // Serve answers requests on l, by HTTP/1.1 and unencrypted HTTP/2, until ctx ends; requests under way then have grace to
-// finish, after which their contexts end and their connections are cut.
+// finish. Shortly before it is over their contexts end with ErrDraining, and in the end their connections are cut.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
-	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
+	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
 	server := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
@@ -67,8 +73,13 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 	}
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	err := server.Shutdown(late)
-	cut()
+	early, cancelEarly := context.WithTimeout(late, max(grace/2, grace-lastWords))
+	defer cancelEarly()
+	err := server.Shutdown(early)
+	cut(ErrDraining)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Shutdown(late)
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.Join(fmt.Errorf("requests still ran after %v", grace), server.Close())
 	}

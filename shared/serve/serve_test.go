@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -83,23 +84,45 @@ func TestDrainLetsARunningRequestFinish(t *testing.T) {
 	}
 }
 
-func TestGraceEndsTheContextOfARequestThatGoesOn(t *testing.T) {
-	l := listen(t)
-	began, ended := make(chan struct{}), make(chan struct{})
-	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		close(began)
-		<-r.Context().Done()
-		close(ended)
-	})
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- serve.Serve(ctx, l, h, time.Millisecond) }()
-	go func() { get(t, "http://"+l.Addr().String()) }()
-	<-began
-	stop()
-	<-ended
-	if err := <-served; err == nil || !strings.Contains(err.Error(), "still ran") {
-		t.Errorf("it says %v", err)
+func TestTheEndOfGraceEndsTheContextOfARequestThatGoesOn(t *testing.T) {
+	for name, c := range map[string]struct {
+		grace time.Duration
+		goOn  bool
+		says  string
+	}{
+		"one that listens says its last words": {2 * time.Second, false, ""},
+		"one that does not is cut":             {time.Millisecond, true, "still ran"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := listen(t)
+			began, ended, release := make(chan struct{}), make(chan error, 1), make(chan struct{})
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				close(began)
+				<-r.Context().Done()
+				ended <- context.Cause(r.Context())
+				if c.goOn {
+					<-release
+				}
+				fmt.Fprint(w, "last words")
+			})
+			ctx, stop := context.WithCancel(t.Context())
+			served, answered := make(chan error, 1), make(chan string, 1)
+			go func() { served <- serve.Serve(ctx, l, h, c.grace) }()
+			go func() { _, body := get(t, "http://"+l.Addr().String()); answered <- body }()
+			<-began
+			stop()
+			if cause := <-ended; !errors.Is(cause, serve.ErrDraining) {
+				t.Errorf("the cause is %v", cause)
+			}
+			err := <-served
+			close(release)
+			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("it says %v", err)
+			}
+			if body := <-answered; (body == "last words") == c.goOn {
+				t.Errorf("answered %q", body)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/aguante-chat/aguante/shared/guard"
 )
 
@@ -125,6 +127,11 @@ type Piece struct {
 	ToolCalls json.RawMessage
 	Chunk     *Chunk // the same as the engine sent it, for who speaks its language; nil: there is no more than Text
 	Degraded  *guard.Degraded
+}
+
+// Sealed tells whether only the engine that sent p can go on after it: it is more than a text that another may continue.
+func (p Piece) Sealed() bool {
+	return p.ToolCalls != nil || p.Text == "" && p.Chunk != nil && gjson.Get(p.Chunk.Choices, "0.index").Int() != 0
 }
 
 // Chunk is a piece of an answer in OpenAI's own form, with all that Piece has no words for: several choices, log

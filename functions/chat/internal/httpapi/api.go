@@ -17,6 +17,7 @@ import (
 const (
 	hopHeader     = "Aguante-Hop"     // how often the call went round already
 	sessionHeader = "Aguante-Session" // the session, on the OpenAI routes
+	turnHeader    = "Aguante-Turn"    // the turn of a stream
 )
 
 // Parts are what the edge needs. Keys may be nil: every caller is anonymous.
@@ -43,6 +44,7 @@ type route struct {
 func (a *api) routes() []route {
 	return []route{
 		{http.MethodPost, "/chat", classChat, a.chat, writeProblem},
+		{http.MethodGet, "/chat/{turn_id}/stream", classChat, a.resume, writeProblem},
 		{http.MethodPost, "/v1/chat/completions", classChat, a.completions, writeOpenAIError},
 		{http.MethodGet, "/v1/models", classChat, a.models, writeOpenAIError},
 		{http.MethodGet, "/v1/models/{model...}", classChat, a.model, writeOpenAIError},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"mime"
 	"net/http"
 	"slices"
@@ -86,7 +87,10 @@ func (a *api) chat(w http.ResponseWriter, r *http.Request, c *call) error {
 	t.User, t.SessionID = body.User, body.SessionID
 	t.Messages = []engine.Message{{Role: engine.User, Content: body.Message}}
 	if body.Stream != nil && *body.Stream || body.Stream == nil && acceptsEvents(r) {
-		return a.chatStream(w, r, c, t)
+		t.ID = newTurnID()
+		s := newStream(w, t.ID)
+		defer s.close()
+		return a.chatStream(w, c, s, func(emit turn.Emit) (turn.Reply, error) { return a.Teller.Stream(r.Context(), t, emit) })
 	}
 	reply, err := a.Teller.Take(r.Context(), t, nil)
 	c.note(w, reply)
@@ -114,11 +118,10 @@ type delta struct {
 	ToolCalls json.RawMessage `json:"tool_calls,omitempty"`
 }
 
-func (a *api) chatStream(w http.ResponseWriter, r *http.Request, c *call, t turn.Turn) error {
-	s := newStream(w)
-	defer s.close()
+// chatStream writes as events what tell emits and how it ends.
+func (a *api) chatStream(w http.ResponseWriter, c *call, s *stream, tell tell) error {
 	piece := &delta{}
-	reply, err := a.Teller.Take(r.Context(), t, func(p turn.Piece) error {
+	reply, err := tell(func(p turn.Piece) error {
 		if p.Degraded != nil {
 			return s.send("degraded", p.Degraded)
 		}
@@ -126,9 +129,12 @@ func (a *api) chatStream(w http.ResponseWriter, r *http.Request, c *call, t turn
 		return s.send("delta", piece)
 	})
 	c.note(w, reply)
-	if err == nil {
+	switch {
+	case err == nil:
 		_ = s.send("done", repliedOf(reply)) // a caller who left now has had the answer
 		return nil
+	case errors.Is(err, turn.ErrResume):
+		return s.fail("resume", err, func(fault) any { return moved{s.turnID, seconds(comeBack)} })
 	}
 	return s.fail("error", err, func(f fault) any { return f.problem() })
 }
@@ -136,10 +142,9 @@ func (a *api) chatStream(w http.ResponseWriter, r *http.Request, c *call, t turn
 // fail tells the error in the stream if that has begun. In any case the error is the caller's of fail to return.
 func (s *stream) fail(event string, err error, encode func(fault) any) error {
 	s.mu.Lock()
-	begun := s.begun
-	s.mu.Unlock()
-	if f := faultOf(err); begun && f.status != statusLeft {
-		_ = s.send(event, encode(f))
+	defer s.mu.Unlock()
+	if f := faultOf(err); s.begun && f.status != statusLeft {
+		_ = s.write(event, encode(f))
 	}
 	return err
 }

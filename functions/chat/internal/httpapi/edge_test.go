@@ -72,7 +72,7 @@ func TestEveryRequestIsOneLineAndOneCountWithoutWhatWasSaid(t *testing.T) {
 
 func TestAPanicInAStreamCutsIt(t *testing.T) {
 	_, edge, _ := edgeOf(func(w http.ResponseWriter, _ *http.Request, _ *call) error {
-		s := newStream(w)
+		s := newStream(w, "t-1")
 		defer s.close()
 		_ = s.send("delta", delta{Text: "half an"})
 		panic("bug")

@@ -81,6 +81,12 @@ func faultOf(err error) fault {
 		return fault{status: rejectedStatus(rejected.Status), title: "Refused by the engine", detail: rejected.Message, kind: rejected.Type, code: rejected.Code}
 	case errors.Is(err, turn.ErrNoSession):
 		return fault{status: 404, title: "No such session", detail: "There is no session of this name, or no longer.", kind: kindRequest, code: "session_not_found"}
+	case errors.Is(err, turn.ErrNoStream):
+		return errNoStream
+	case errors.Is(err, turn.ErrResume):
+		return fault{status: 503, title: "Leaving", detail: "This instance leaves. Go on with GET /chat/{turn_id}/stream.", kind: kindServer, code: "resume", retryAfter: comeBack}
+	case errors.Is(err, serve.ErrDraining):
+		return fault{status: 503, title: "Leaving", detail: "This instance leaves. Please try again.", kind: kindServer, code: "leaving", retryAfter: comeBack}
 	case errors.Is(err, turn.ErrDeadline):
 		return fault{status: 408, title: "Past the deadline", detail: "There was no answer in time.", kind: kindTimeout, code: "deadline_exceeded", retryAfter: time.Second}
 	case errors.As(err, &limited):

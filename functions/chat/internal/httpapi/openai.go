@@ -166,11 +166,17 @@ func (a *api) completions(w http.ResponseWriter, r *http.Request, c *call) error
 		return err
 	}
 	t := c.turn(r)
-	t.ID = uuid.Must(uuid.NewV7()).String()
+	t.ID = newTurnID()
 	t.SessionID = r.Header.Get(sessionHeader)
 	t.User, t.Model, t.Messages, t.Params = body.User, body.Model, messages, body.Params
 	if body.Stream {
-		return a.completionStream(w, r, c, t, body.Options.Usage)
+		t.Form = formOpenAI
+		if body.Options.Usage {
+			t.Form = formOpenAIUsage
+		}
+		s := newStream(w, t.ID)
+		defer s.close()
+		return a.completionStream(w, c, s, t, func(emit turn.Emit) (turn.Reply, error) { return a.Teller.Stream(r.Context(), t, emit) })
 	}
 	reply, err := a.Teller.Take(r.Context(), t, nil)
 	c.note(w, reply)
@@ -211,6 +217,16 @@ func usageOf(r turn.Reply) json.RawMessage {
 
 func completionID(turnID string) string { return "chatcmpl-" + turnID }
 
+// createdAt is when a turn's id was made, in Unix seconds: the same for whoever tells the rest of its stream.
+func createdAt(turnID string) int64 {
+	id, err := uuid.Parse(turnID)
+	if err != nil {
+		return 0
+	}
+	seconds, _ := id.Time().UnixTime()
+	return seconds
+}
+
 func finishOf(r turn.Reply) *string {
 	finish := r.Finish
 	if finish == "" {
@@ -220,10 +236,8 @@ func finishOf(r turn.Reply) *string {
 }
 
 // completionStream sends the pieces as they come, then the reason why there are no more, then the usage if it is asked.
-func (a *api) completionStream(w http.ResponseWriter, r *http.Request, c *call, t turn.Turn, usage bool) error {
-	s := newStream(w)
-	defer s.close()
-	chunk := completion{ID: completionID(t.ID), Object: "chat.completion.chunk", Created: time.Now().Unix(), Model: cmp.Or(t.Model, "aguante")}
+func (a *api) completionStream(w http.ResponseWriter, c *call, s *stream, t turn.Turn, tell tell) error {
+	chunk := completion{ID: completionID(t.ID), Object: "chat.completion.chunk", Created: createdAt(t.ID), Model: cmp.Or(t.Model, "aguante")}
 	begun := false
 	begin := func() error {
 		if begun {
@@ -233,7 +247,7 @@ func (a *api) completionStream(w http.ResponseWriter, r *http.Request, c *call, 
 		chunk.Choices = choices(choice{Delta: &message{Role: engine.Assistant, Content: new(string)}})
 		return s.send("", &chunk)
 	}
-	reply, err := a.Teller.Take(r.Context(), t, func(p turn.Piece) error {
+	reply, err := tell(func(p turn.Piece) error {
 		if p.Degraded != nil {
 			return nil // said with the last piece
 		}
@@ -251,7 +265,7 @@ func (a *api) completionStream(w http.ResponseWriter, r *http.Request, c *call, 
 		return s.fail("", err, func(f fault) any { return f.openAI() })
 	}
 	_ = begin()
-	return s.finish(chunk, reply, usage)
+	return s.finish(chunk, reply, t.Form == formOpenAIUsage)
 }
 
 // choicesOf are a piece's choices as its engine sent them, if that speaks OpenAI's language.
@@ -271,7 +285,7 @@ func (s *stream) finish(chunk completion, r turn.Reply, usage bool) error {
 		chunk.Choices, chunk.Usage, chunk.Aguante = json.RawMessage("[]"), usageOf(r), nil
 		_ = s.send("", &chunk)
 	}
-	_ = s.raw("data: [DONE]\n\n")
+	_ = s.sendText("[DONE]")
 	return nil
 }
 

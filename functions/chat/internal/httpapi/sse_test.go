@@ -11,7 +11,7 @@ import (
 
 func TestAStreamBeginsWithItsFirstEvent(t *testing.T) {
 	w := httptest.NewRecorder()
-	s := newStream(w)
+	s := newStream(w, "t-1")
 	defer s.close()
 	if w.Header().Get("Content-Type") != "" || w.Flushed {
 		t.Error("it began before there was anything to say")
@@ -22,7 +22,7 @@ func TestAStreamBeginsWithItsFirstEvent(t *testing.T) {
 	if err := s.send("", delta{Text: "d"}); err != nil {
 		t.Fatal(err)
 	}
-	const want = "event: delta\ndata: {\"text\":\"a <b>\\n\\\"c\\\" 漢\"}\n\ndata: {\"text\":\"d\"}\n\n"
+	const want = "event: delta\nid: 1\ndata: {\"text\":\"a <b>\\n\\\"c\\\" 漢\"}\n\nid: 2\ndata: {\"text\":\"d\"}\n\n"
 	if got := w.Body.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -34,7 +34,7 @@ func TestAStreamBeginsWithItsFirstEvent(t *testing.T) {
 func TestASilentStreamIsKeptAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := httptest.NewRecorder()
-		s := newStream(w)
+		s := newStream(w, "t-1")
 		_ = s.send("delta", delta{Text: "a"})
 		time.Sleep(3*heartbeat + time.Second)
 		synctest.Wait()
@@ -57,7 +57,7 @@ type gone struct{ http.ResponseWriter }
 func (gone) Write([]byte) (int, error) { return 0, http.ErrHandlerTimeout }
 
 func TestACallerWhoLeftStopsTheStream(t *testing.T) {
-	s := newStream(gone{httptest.NewRecorder()})
+	s := newStream(gone{httptest.NewRecorder()}, "t-1")
 	defer s.close()
 	if err := s.send("delta", delta{Text: "a"}); err == nil {
 		t.Error("nobody noticed")
@@ -65,7 +65,7 @@ func TestACallerWhoLeftStopsTheStream(t *testing.T) {
 }
 
 func BenchmarkStreamedPiece(b *testing.B) {
-	s := newStream(discard{header: http.Header{}})
+	s := newStream(discard{header: http.Header{}}, "t-1")
 	defer s.close()
 	piece := &delta{Text: "some words of an answer "}
 	b.ReportAllocs()

@@ -10,7 +10,7 @@ import (
 
 // Every key begins with "aguante:". Users and callers are in keys as digests: keys are seen by operators and monitors.
 // The keys of one session share the hash tag {session}, those of one user the tag {user}, so that a cluster keeps each
-// group on one node.
+// group on one node; so do those of one stream with {turn}.
 
 // digest stands for a user or a caller, 128 bits of SHA-256.
 func digest(s string) string {
@@ -43,6 +43,15 @@ func sessionsKey(user string) string { return "aguante:user:{" + digest(user) + 
 
 // spendKey is what engines cost in a span of time, in USD.
 func spendKey(now time.Time, span string) string { return "aguante:spend:" + now.UTC().Format(span) }
+
+// piecesKey is the stream of what a turn's stream has said, and of how it ended.
+func piecesKey(turnID string) string { return "aguante:stream:{" + turnID + "}" }
+
+// headKey holds the turn of a stream, as JSON.
+func headKey(turnID string) string { return "aguante:stream:{" + turnID + "}:turn" }
+
+// holderKey names who tells a stream; it expires when they stop to write.
+func holderKey(turnID string) string { return "aguante:stream:{" + turnID + "}:holder" }
 
 const (
 	outboxKey = "aguante:outbox"      // stream of events that no one took yet

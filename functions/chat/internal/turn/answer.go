@@ -8,16 +8,19 @@ import (
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/shared/decision"
+	"github.com/aguante-chat/aguante/shared/serve"
 )
 
-// answer asks the engines. It may stop the turn: *engine.Rejected, engine.ErrCut, engine.ErrLeft, ErrDeadline. The
-// engines record which of them were tried.
+// answer asks the engines. It may stop the turn: *engine.Rejected, engine.ErrCut, engine.ErrLeft, ErrDeadline,
+// serve.ErrDraining. The engines record which of them were tried.
 func (s *Teller) answer(ctx context.Context, t Turn, known memory, emit Emit) (engine.Answer, error) {
 	ctx, done := s.stage(ctx, decision.Answer)
 	defer done()
 	answer, err := s.Engines.Answer(ctx, t.request(known), emit)
-	if err != nil && errors.Is(context.Cause(ctx), ErrDeadline) {
-		err = fmt.Errorf("%w: %w", ErrDeadline, err)
+	for _, end := range []error{ErrDeadline, serve.ErrDraining} {
+		if err != nil && errors.Is(context.Cause(ctx), end) {
+			err = fmt.Errorf("%w: %w", end, err)
+		}
 	}
 	if err != nil {
 		return answer, fmt.Errorf("answer: %w", err)
@@ -30,7 +33,7 @@ func (s *Teller) answer(ctx context.Context, t Turn, known memory, emit Emit) (e
 func (t Turn) request(known memory) engine.Request {
 	r := engine.Request{
 		TurnID: t.ID, SessionID: t.SessionID, User: t.User, Model: t.Model, Messages: t.Messages,
-		Recalled: known.recalled, Partial: known.partial, Params: t.Params, Hop: t.Hop, Now: time.Now(),
+		Recalled: known.recalled, Partial: known.partial, Params: t.Params, Sent: t.Sent, Hop: t.Hop, Now: time.Now(),
 	}
 	if t.bringsHistory() {
 		return r

@@ -18,6 +18,7 @@ import (
 type Parts struct {
 	Sessions  Sessions
 	Archive   Archive
+	Streams   Streams
 	Memory    Memory
 	Engines   Engines
 	Outbox    Outbox    // for what must survive

@@ -17,16 +17,22 @@ import (
 	"github.com/aguante-chat/aguante/shared/serve"
 )
 
-// begin names the turn and, if need be, its session, and starts to record decisions.
+// begin names the turn and starts to record decisions.
 func (s *Teller) begin(ctx context.Context, t Turn) (context.Context, Turn) {
+	t = t.named()
 	t.began = time.Now()
+	return decision.Into(ctx, decision.NewRecorder(t.began)), t
+}
+
+// named is the turn with an id and, if need be, a session.
+func (t Turn) named() Turn {
 	if t.ID == "" {
 		t.ID = newID()
 	}
 	if t.SessionID == "" && t.User != "" {
 		t.SessionID, t.isNew = newID(), true
 	}
-	return decision.Into(ctx, decision.NewRecorder(t.began)), t
+	return t
 }
 
 // newID is a UUIDv7: unique, and in order of time.

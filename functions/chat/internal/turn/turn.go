@@ -31,6 +31,8 @@ type Turn struct {
 	Hop       int // the hops it has made so far
 	Params    map[string]json.RawMessage
 	Route     string
+	Form      string // how a stream of it is written, in the edge's words; empty: as Pieces, without their Chunks
+	Sent      string // what the caller has of the answer already: only the rest is emitted
 
 	began time.Time
 	isNew bool // Take made the session

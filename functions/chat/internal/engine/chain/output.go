@@ -4,8 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/splice"
 )
@@ -47,7 +45,7 @@ func (o *output) pass(p engine.Piece) error {
 		o.first = time.Since(o.began)
 		o.link.firsts.add(o.first)
 	}
-	o.sealed = o.sealed || p.ToolCalls != nil || p.Text == "" && p.Chunk != nil && gjson.Get(p.Chunk.Choices, "0.index").Int() != 0
+	o.sealed = o.sealed || p.Sealed()
 	if o.goesOn {
 		return o.rest(o.join.Take(p.Text), p)
 	}
