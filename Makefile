@@ -20,7 +20,7 @@ test: ## every test, with real Redis, Neo4j and Chromium (installed when missing
 drills: ## the eight drills against real Redis and Neo4j, in seconds (a part of make test)
 	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 20m -v ./test/drills
 
-drills-full: ## the same with the durations of the production figures, about half an hour
+drills-full: ## the same with the durations of the production figures, in a quarter of an hour
 	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 60m -v ./test/drills -full
 
 lint: ## style, import rules, known vulnerabilities

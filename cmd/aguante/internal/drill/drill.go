@@ -68,7 +68,9 @@ func (d Drill) length(short bool) time.Duration {
 // List prints the drills, as a table or as JSON.
 func List(out io.Writer, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(out).Encode(drills)
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		return e.Encode(drills)
 	}
 	for _, d := range drills {
 		fmt.Fprintf(out, "%-15s %s", d.Name, d.Does)

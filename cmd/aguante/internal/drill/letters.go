@@ -68,6 +68,7 @@ func corruptEvent(ctx context.Context, r *run) error {
 		return l.value("aguante_materialized_total", "outcome", "refused") > refused && l.value("aguante_dead_letters") > dead
 	}
 	took, is := r.watch(ctx, during, atOnce, counted)
+	r.watch(ctx, during, lead, nil)
 	r.check(is, "an event with corrupt data is refused and counted", "aguante_materialized_total{outcome=refused} and aguante_dead_letters rose: %t, after %s", is, brief(took))
 	own := r.ownLetters(ctx, 1)
 	r.check(len(own) == 1, "it is a dead letter", "%d", len(own))

@@ -102,7 +102,9 @@ func (p *Phase) words() string {
 // print writes the report: one line of JSON, or text.
 func (r *Report) print(out io.Writer, asJSON bool) {
 	if asJSON {
-		_ = json.NewEncoder(out).Encode(r)
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(r)
 		return
 	}
 	fmt.Fprintf(out, "%s passes when: %s\n", r.Drill, r.Passes)

@@ -34,6 +34,7 @@ type run struct {
 	report   *Report
 	progress io.Writer
 	began    time.Time
+	mended   time.Time // when an outage's fault was undone
 }
 
 // hold holds one drill. The report is there also with an error, as far as it got.
@@ -124,6 +125,7 @@ func (r *run) outage(ctx context.Context, o outage) (back time.Duration, whole b
 	if err := r.undo(); err != nil {
 		return 0, false, fmt.Errorf("undo: %w", err)
 	}
+	r.mended = time.Now()
 	back, whole = r.watch(ctx, after, o.within, o.back)
 	r.watch(ctx, after, lead, nil)
 	return back, whole, nil
@@ -150,7 +152,7 @@ func (r *run) account(ctx context.Context, limit time.Duration) (found, missing,
 			left = append(left, s)
 		}
 	}
-	all := len(left)
+	all, told := len(left), -1
 	for began := time.Now(); ; {
 		left = slices.DeleteFunc(left, func(s said) bool {
 			times, err := r.recalled(ctx, s)
@@ -159,7 +161,10 @@ func (r *run) account(ctx context.Context, limit time.Duration) (found, missing,
 			}
 			return err == nil && times > 0
 		})
-		fmt.Fprintf(r.progress, "  %s: %d of %d answered turns are in the graph\n", r.Name, all-len(left), all)
+		if len(left) != told {
+			told = len(left)
+			fmt.Fprintf(r.progress, "  %s: %d of %d answered turns are in the graph\n", r.Name, all-told, all)
+		}
 		if len(left) == 0 || time.Since(began) > limit || !sleep(ctx, time.Second) {
 			return all - len(left), len(left), twice
 		}
