@@ -51,7 +51,8 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	f.file = store.New(ctx, filepath.Join(cmp.Or(c.DataDir, ".aguante"), "trace.db"), f.telemetry, f.telemetry.Log,
 		decisions.Schema, deadletters.Schema)
 	f.decisions = decisions.New(f.file, c.TraceContent)
-	f.letters = deadletters.New(f.file, f.connect(c), f.telemetry.Metrics.DeadLetters, f.telemetry.Log)
+	f.letters = deadletters.New(f.file, f.connect(c),
+		deadletters.Metrics{Waiting: f.telemetry.Metrics.DeadLetters, Expired: f.telemetry.Metrics.DeadLettersExpired}, f.telemetry.Log)
 	handler, err := f.routes()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("trace: %w", err), f.file.Close())
@@ -161,6 +162,7 @@ func (f *function) tidy(ctx context.Context) {
 		select {
 		case <-tick.C:
 		case <-f.decisions.Grown():
+		case <-f.letters.Grown():
 		case <-ctx.Done():
 			return
 		}
@@ -168,10 +170,10 @@ func (f *function) tidy(ctx context.Context) {
 }
 
 func (f *function) retain(ctx context.Context) error {
-	oldest := time.Now().Add(-limits.DecisionAge)
-	dropped, err := f.decisions.Retain(ctx, oldest, limits.DecisionBytes)
-	err = errors.Join(err, f.letters.Drop(ctx, oldest))
-	if dropped > 0 && err == nil {
+	now := time.Now()
+	dropped, err := f.decisions.Retain(ctx, now.Add(-limits.DecisionAge), limits.DecisionBytes)
+	expired, lettersErr := f.letters.Retain(ctx, now, limits.DeadLetterBytes)
+	if err = errors.Join(err, lettersErr); dropped+expired > 0 && err == nil {
 		err = f.file.Compact(ctx)
 	}
 	return err

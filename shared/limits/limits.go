@@ -127,11 +127,14 @@ var (
 	Telemetry         = Rate{PerMinute: 5000, Burst: 10000}
 )
 
-// Retention (WS2).
+// Retention (WS2). The figures name none for dead letters: a turn can be replayed for as long as its chat history is kept,
+// and they have as much room as decision traces.
 const (
-	DecisionAge   = 7 * 24 * time.Hour
-	DecisionBytes = 50 << 20
-	SessionAge    = 30 * 24 * time.Hour
+	DecisionAge     = 7 * 24 * time.Hour
+	DecisionBytes   = 50 << 20
+	SessionAge      = 30 * 24 * time.Hour
+	DeadLetterAge   = SessionAge
+	DeadLetterBytes = DecisionBytes
 )
 
 // MaxDeliveries is how often an event is tried before it is a dead letter (WS3).

@@ -24,6 +24,7 @@ type Metrics struct {
 	Materialized        *prometheus.CounterVec // outcome
 	WorkerLastSeen      *prometheus.GaugeVec   // worker: Unix time
 	DeadLetters         prometheus.Gauge
+	DeadLettersExpired  prometheus.Counter
 	DecisionsDropped    prometheus.Counter
 	HopsRefused         prometheus.Counter
 }
@@ -55,6 +56,7 @@ func newMetrics(registry *prometheus.Registry) *Metrics {
 		Materialized:        r.counters("materialized_total", "Events handled by materialize.", "outcome"),
 		WorkerLastSeen:      r.gauges("worker_last_seen_seconds", "Unix time of a worker's last heartbeat.", "worker"),
 		DeadLetters:         r.gauge("dead_letters", "Dead letters kept and not replayed."),
+		DeadLettersExpired:  r.counter("dead_letters_expired_total", "Dead letters dropped, too old or too many, that nobody had replayed."),
 		DecisionsDropped:    r.counter("decisions_dropped_total", "Decision traces dropped because the buffer was full or the way to trace was down."),
 		HopsRefused:         r.counter("hops_refused_total", "Requests and events refused because they had made too many hops."),
 	}

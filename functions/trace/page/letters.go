@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,8 @@ import (
 type lettersView struct {
 	Letters []letter
 	Waiting int
-	Notice  string // what became of the replay that was asked for
+	Audit   []entry // what was done lately, newest first
+	Notice  string  // what became of the replay that was asked for
 	Failed  bool
 }
 
@@ -26,19 +28,40 @@ type letter struct {
 	Kind string // the type without the project's prefix and version
 }
 
+type entry struct {
+	deadletters.Entry
+	Kind string
+	Held bool // the letter is on the page
+}
+
+// auditShown is how much of the audit the page shows.
+const auditShown = 20
+
 func (c *Console) list(w http.ResponseWriter, r *http.Request) {
 	letters, waiting, err := c.letters.List(r.Context(), decisions.MaxLimit)
 	if err != nil {
 		c.unavailable(w, r)
 		return
 	}
+	audit, err := c.letters.Audit(r.Context(), auditShown)
+	if err != nil {
+		c.unavailable(w, r)
+		return
+	}
 	v := lettersView{Waiting: waiting}
 	for _, l := range letters {
-		kind := strings.TrimSuffix(strings.TrimPrefix(l.Type, "dev.aguante."), ".v1")
-		v.Letters = append(v.Letters, letter{l, kind})
+		v.Letters = append(v.Letters, letter{l, kind(l.Type)})
+	}
+	for _, e := range audit {
+		held := slices.ContainsFunc(letters, func(l deadletters.Letter) bool { return l.ID == e.Letter })
+		v.Audit = append(v.Audit, entry{e, kind(e.Type), held})
 	}
 	v.Notice, v.Failed = notice(r.URL.Query(), waiting)
 	c.render(w, r, http.StatusOK, "letters", view{Title: "Dead letters", Here: "letters", Body: v})
+}
+
+func kind(typ string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(typ, "dev.aguante."), ".v1")
 }
 
 // notice words the result of a replay, which the redirect after it carries as a number or a status.
@@ -64,7 +87,7 @@ func notice(q url.Values, waiting int) (text string, failed bool) {
 }
 
 func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
-	_, err := c.letters.Replay(r.Context(), r.PathValue("id"), r.URL.Query().Get("again") == "true")
+	_, err := c.letters.Replay(r.Context(), r.PathValue("id"), r.URL.Query().Get("again") == "true", deadletters.Operator(r))
 	replayed := 1
 	if err != nil {
 		replayed = 0
@@ -73,7 +96,7 @@ func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) replayAll(w http.ResponseWriter, r *http.Request) {
-	replayed, err := c.letters.ReplayAll(r.Context())
+	replayed, err := c.letters.ReplayAll(r.Context(), deadletters.Operator(r))
 	seeOther(w, r, replayed, err)
 }
 

@@ -18,6 +18,8 @@ import (
 func (s *Store) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /dead-letters", s.receive)
 	mux.HandleFunc("GET /dead-letters", s.list)
+	mux.HandleFunc("GET /dead-letters/audit", s.audit)
+	mux.HandleFunc("POST /dead-letters/replay", s.replayAll)
 	mux.HandleFunc("POST /dead-letters/{id}/replay", s.replay)
 }
 
@@ -36,9 +38,8 @@ func (s *Store) receive(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Store) list(w http.ResponseWriter, r *http.Request) {
-	limit, err := decisions.ParseLimit(r.URL.Query().Get("limit"))
-	if err != nil {
-		serve.Problem(w, r, http.StatusBadRequest, "Bad limit", err.Error(), nil)
+	limit, ok := limitOf(w, r)
+	if !ok {
 		return
 	}
 	letters, waiting, err := s.List(r.Context(), limit)
@@ -52,6 +53,52 @@ func (s *Store) list(w http.ResponseWriter, r *http.Request) {
 	}{letters, waiting})
 }
 
+func (s *Store) audit(w http.ResponseWriter, r *http.Request) {
+	limit, ok := limitOf(w, r)
+	if !ok {
+		return
+	}
+	entries, err := s.Audit(r.Context(), limit)
+	if err != nil {
+		store.Unavailable(w, r)
+		return
+	}
+	writeJSON(w, struct {
+		Audit []Entry `json:"audit"`
+	}{entries})
+}
+
+// limitOf reads how many are asked for, or answers that it cannot.
+func limitOf(w http.ResponseWriter, r *http.Request) (limit int, ok bool) {
+	limit, err := decisions.ParseLimit(r.URL.Query().Get("limit"))
+	if err != nil {
+		serve.Problem(w, r, http.StatusBadRequest, "Bad limit", err.Error(), nil)
+	}
+	return limit, err == nil
+}
+
+// replayAll answers how many were sent again and how many wait still, also when it had to stop.
+func (s *Store) replayAll(w http.ResponseWriter, r *http.Request) {
+	replayed, err := s.ReplayAll(r.Context(), Operator(r))
+	if err != nil && replayed == 0 {
+		refuse(w, r, err)
+		return
+	}
+	result := struct {
+		Replayed int    `json:"replayed"`
+		Waiting  int    `json:"waiting"`
+		Stopped  string `json:"stopped,omitempty"` // why, when some were not sent
+	}{Replayed: replayed}
+	if err != nil {
+		_, result.Stopped, _ = Explain(err)
+	}
+	if result.Waiting, err = s.Waiting(r.Context()); err != nil {
+		store.Unavailable(w, r)
+		return
+	}
+	writeJSON(w, result)
+}
+
 func (s *Store) replay(w http.ResponseWriter, r *http.Request) {
 	again := false
 	if text := r.URL.Query().Get("again"); text != "" {
@@ -61,16 +108,21 @@ func (s *Store) replay(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	letter, err := s.Replay(r.Context(), r.PathValue("id"), again)
+	letter, err := s.Replay(r.Context(), r.PathValue("id"), again, Operator(r))
 	if err != nil {
-		status, title, detail := Explain(err)
-		if status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", store.RetryAfter)
-		}
-		serve.Problem(w, r, status, title, detail, nil)
+		refuse(w, r, err)
 		return
 	}
 	writeJSON(w, letter)
+}
+
+// refuse answers why nothing was sent again.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status, title, detail := Explain(err)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", store.RetryAfter)
+	}
+	serve.Problem(w, r, status, title, detail, nil)
 }
 
 // Explain says in words, and as an HTTP status, why a letter was not replayed.

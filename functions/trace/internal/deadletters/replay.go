@@ -21,8 +21,9 @@ var (
 )
 
 // Replay sends a letter's event to the broker again, with no hops behind it. Who took the event the first time takes
-// it once more; all of ours notice. A letter that was replayed and did not come back is ErrReplayed unless again.
-func (s *Store) Replay(ctx context.Context, id string, again bool) (Letter, error) {
+// it once more; all of ours notice. A letter that was replayed and did not come back is ErrReplayed unless again. The
+// audit says that it was who.
+func (s *Store) Replay(ctx context.Context, id string, again bool, who string) (Letter, error) {
 	if s.broker == nil {
 		return Letter{}, ErrNoBroker
 	}
@@ -37,41 +38,57 @@ func (s *Store) Replay(ctx context.Context, id string, again bool) (Letter, erro
 	if l.State == Replayed && !again {
 		return Letter{}, ErrReplayed
 	}
+	if err := s.send(ctx, attributes, data); err != nil {
+		s.failed(ctx, l, who, err)
+		return Letter{}, err
+	}
+	return s.replayed(context.WithoutCancel(ctx), l, who)
+}
+
+func (s *Store) send(ctx context.Context, attributes map[string]string, data []byte) error {
 	e, err := revive(attributes, data)
 	if err != nil {
-		return Letter{}, fmt.Errorf("%w: it is no event any more: %w", ErrNotTaken, err)
+		return fmt.Errorf("%w: it is no event any more: %w", ErrNotTaken, err)
 	}
 	if err := s.broker.Post(ctx, e); err != nil {
-		return Letter{}, fmt.Errorf("%w: %w", ErrNotTaken, err)
+		return fmt.Errorf("%w: %w", ErrNotTaken, err)
 	}
-	return s.replayed(context.WithoutCancel(ctx), l)
+	return nil
 }
 
 // replayed notes the replay. If the letter came back meanwhile it waits on.
-func (s *Store) replayed(ctx context.Context, l Letter) (Letter, error) {
+func (s *Store) replayed(ctx context.Context, l Letter, who string) (Letter, error) {
 	l.State, l.ReplayedAt = Replayed, time.Now().UTC().Truncate(time.Microsecond)
 	l.Replays++
 	err := s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE dead_letters
-			SET replays = replays + 1, replayed_at = ?1, waiting = arrivals > ?2 WHERE id = ?3`,
-			l.ReplayedAt.UnixMicro(), l.Arrivals, l.ID)
-		return err
+		var back bool
+		err := tx.QueryRowContext(ctx, `UPDATE dead_letters
+			SET replays = replays + 1, replayed_at = ?1, waiting = arrivals > ?2 WHERE id = ?3 RETURNING waiting`,
+			l.ReplayedAt.UnixMicro(), l.Arrivals, l.ID).Scan(&back)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) { // it may have been erased meanwhile
+			return err
+		}
+		e := Entry{At: l.ReplayedAt, Who: who, Letter: l.ID, Type: l.Type, Outcome: Sent}
+		if back {
+			e.Outcome = CameBack
+		}
+		return note(ctx, tx, e)
 	})
 	if err != nil {
 		return Letter{}, fmt.Errorf("replay: it was sent, but that could not be noted: %w", err)
 	}
-	s.log.Info("dead letter replayed", "id", l.ID, "type", l.Type, "replays", l.Replays)
+	s.log.Info("dead letter replayed", "id", l.ID, "type", l.Type, "replays", l.Replays, "who", who)
 	return l, nil
 }
 
 // ReplayAll replays the letters that wait, oldest first, until none is left, the time of one turn is over, or the
 // broker's breaker opens. What was not replayed waits for the next call; err is the last reason why.
-func (s *Store) ReplayAll(ctx context.Context) (replayed int, err error) {
+func (s *Store) ReplayAll(ctx context.Context, who string) (replayed int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.Turn)
 	defer cancel()
 	ids, err := s.waiting(ctx)
 	for _, id := range ids {
-		_, failed := s.Replay(ctx, id, false)
+		_, failed := s.Replay(ctx, id, false, who)
 		switch {
 		case failed == nil:
 			replayed++

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,7 +35,7 @@ const Schema = `CREATE TABLE IF NOT EXISTS dead_letters (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS dead_letters_by_time ON dead_letters (last_at);
 CREATE INDEX IF NOT EXISTS dead_letters_by_user ON dead_letters (user);
-CREATE INDEX IF NOT EXISTS dead_letters_waiting ON dead_letters (first_at) WHERE waiting`
+CREATE INDEX IF NOT EXISTS dead_letters_waiting ON dead_letters (first_at) WHERE waiting` + auditSchema
 
 // Poster sends an event to the broker once.
 type Poster interface {
@@ -45,16 +46,24 @@ type Poster interface {
 type Store struct {
 	file   *store.File
 	broker Poster // nil: there is nobody to send them to
-	count  prometheus.Gauge
-	log    *slog.Logger
+	Metrics
+	log *slog.Logger
 
 	mu       sync.Mutex
 	underWay map[string]bool // replays, by id
+	grown    atomic.Int64    // bytes that came since Retain was last asked for
+	full     chan struct{}
 }
 
-// New returns the dead letters in file. Those that wait are counted in count; replays go to broker.
-func New(file *store.File, broker Poster, count prometheus.Gauge, log *slog.Logger) *Store {
-	return &Store{file: file, broker: broker, count: count, log: log, underWay: map[string]bool{}}
+// Metrics of the dead letters.
+type Metrics struct {
+	Waiting prometheus.Gauge
+	Expired prometheus.Counter // that waited
+}
+
+// New returns the dead letters in file. Replays go to broker.
+func New(file *store.File, broker Poster, m Metrics, log *slog.Logger) *Store {
+	return &Store{file: file, broker: broker, Metrics: m, log: log, underWay: map[string]bool{}, full: make(chan struct{}, 1)}
 }
 
 // Keep stores e, or counts that it came again. A letter that comes back after its replay waits again.
@@ -72,17 +81,22 @@ func (s *Store) Keep(ctx context.Context, e event.Event, now time.Time) error {
 	if sent.IsZero() {
 		sent = now
 	}
-	return s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	id := identity(e)
+	err = s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if gone, err := forgotten(ctx, tx, e, user, sent); gone || err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1, 1, 0, 0, ?6, ?7, ?8)
 			ON CONFLICT (id) DO UPDATE SET arrivals = arrivals + 1, last_at = excluded.last_at, waiting = 1,
 				attributes = excluded.attributes`,
-			identity(e), sql.NullString{String: user, Valid: known}, e.Type(), sent.UnixMicro(), now.UnixMicro(),
+			id, sql.NullString{String: user, Valid: known}, e.Type(), sent.UnixMicro(), now.UnixMicro(),
 			len(e.Data()), string(text), e.Data())
-		return err
+		return errors.Join(err, noteReturn(ctx, tx, id))
 	})
+	if err == nil {
+		s.grow(len(e.Data()) + len(text))
+	}
+	return err
 }
 
 // forgotten tells whether e holds data of someone who was forgotten since. The request to forget itself is kept: it
@@ -107,14 +121,6 @@ func Erase(ctx context.Context, tx *sql.Tx, user string, moment time.Time) error
 	return err
 }
 
-// Drop removes letters whose last replay was before oldest, and counts those that wait.
-func (s *Store) Drop(ctx context.Context, oldest time.Time) error {
-	return s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM dead_letters WHERE NOT waiting AND replayed_at < ?", oldest.UnixMicro())
-		return err
-	})
-}
-
 // change is a write after which the gauge is set.
 func (s *Store) change(ctx context.Context, op store.Op) error {
 	return s.file.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
@@ -125,7 +131,7 @@ func (s *Store) change(ctx context.Context, op store.Op) error {
 		if err := tx.QueryRowContext(ctx, countWaiting).Scan(&waiting); err != nil {
 			return err
 		}
-		s.count.Set(float64(waiting))
+		s.Metrics.Waiting.Set(float64(waiting))
 		return nil
 	})
 }
