@@ -4,7 +4,7 @@ MODULES := shared functions/chat functions/materialize functions/trace cmd/aguan
 BIN     := $(CURDIR)/bin
 DATA    ?=
 
-.PHONY: help run test drills drills-full lint bench bench-load bench-gateway bench-recall gen build images
+.PHONY: help run test drills drills-full faults faults-full lint bench bench-load bench-gateway bench-recall gen build images
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,12 @@ drills: ## the eight drills against real Redis and Neo4j, in seconds (a part of 
 
 drills-full: ## the same with the durations of the production figures, in a quarter of an hour
 	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 60m -v ./test/drills -full
+
+faults: ## every dependency broken in every way, in minutes (a part of make test); writes docs/reliability.md
+	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 20m ./test/faults -update
+
+faults-full: ## the same with ten times the turns, judged without allowance for a busy machine
+	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 60m ./test/faults -update -full
 
 lint: ## style, import rules, known vulnerabilities
 	@GOWORK=off GOBIN=$(BIN) $(GO) -C tools install tool

@@ -51,7 +51,7 @@ func StartUp(ctx context.Context, binary, data string, arguments, environment []
 
 // ready reads the addresses from what was printed so far and asks chat whether it is ready.
 func (u *Up) ready(ctx context.Context) error {
-	output, err := os.Open(filepath.Join(u.dir, "output.log"))
+	output, err := os.Open(u.log())
 	if err != nil {
 		return err
 	}
@@ -101,12 +101,6 @@ func (u *Up) Terminate(within time.Duration) (int, error) {
 	case <-time.After(within):
 		return 0, fmt.Errorf("stack: aguante up still runs %v after SIGTERM", within)
 	}
-}
-
-// Output is what the process printed so far.
-func (u *Up) Output() string {
-	output, _ := os.ReadFile(filepath.Join(u.dir, "output.log"))
-	return string(output)
 }
 
 // Resident is how much memory the process holds, in bytes; 0 where /proc does not tell.

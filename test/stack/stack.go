@@ -28,16 +28,18 @@ type Server struct {
 	URL     string
 	dir     string
 	command *exec.Cmd
+	ready   func(context.Context) error
 	exited  chan struct{}
 }
 
 // start runs command in dir and waits until ready says so, the process ends or ctx does.
 func start(ctx context.Context, s *Server, ready func(context.Context) error) (*Server, error) {
-	log, err := os.Create(filepath.Join(s.dir, "output.log"))
+	log, err := os.Create(s.log())
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
+	s.ready = ready
 	s.command.Dir, s.command.Stdout, s.command.Stderr = s.dir, log, log
 	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.command.Start(); err != nil {
@@ -70,6 +72,32 @@ func (s *Server) await(ctx context.Context, ready func(context.Context) error) e
 
 // Signal sends a signal to the server's process.
 func (s *Server) Signal(signal syscall.Signal) error { return s.command.Process.Signal(signal) }
+
+// Kill ends the server at once, frozen or not, and keeps its folder: Restart brings it back with what it had on disk.
+func (s *Server) Kill() error {
+	if err := s.Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-s.exited
+	return nil
+}
+
+// Restart starts a killed server again, at the same address, and waits until it is ready.
+func (s *Server) Restart(ctx context.Context) error {
+	was := s.command
+	s.command = exec.Command(was.Path, was.Args[1:]...)
+	s.command.Env = was.Env
+	_, err := start(ctx, s, s.ready)
+	return err
+}
+
+// Output is what the server printed since it was last started.
+func (s *Server) Output() string {
+	output, _ := os.ReadFile(s.log())
+	return string(output)
+}
+
+func (s *Server) log() string { return filepath.Join(s.dir, "output.log") }
 
 // Stop ends the server and removes its folder.
 func (s *Server) Stop() error {

@@ -1,0 +1,74 @@
+// Package faults breaks every dependency of a turn in every way there is and holds what callers, /health, metrics and logs
+// say against the promises: one line of the matrix for each dependency and fault.
+package faults
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aguante-chat/aguante/test/stack"
+)
+
+var (
+	full   = flag.Bool("full", false, "ten times the turns, judged without allowance for a busy machine: make faults-full")
+	update = flag.Bool("update", false, "write the table of docs/reliability.md: make faults")
+	only   = flag.String("only", "", "a part of the name of the cells to run, such as redis/frozen")
+)
+
+// matrix has a line for each cell.
+var matrix = []cell{
+	{of: redis, fault: dead},
+	{of: redis, fault: frozen},
+	{of: redis, fault: slow},
+	{of: redis, fault: flapping},
+	{of: redis, fault: halfOpen},
+	{of: redis, fault: resetting},
+	{of: redis, fault: garbage},
+	{of: redis, fault: readOnly},
+	{of: redis, fault: outOfMemory},
+	{of: redis, fault: scriptsFlushed},
+	{of: redis, fault: loading},
+	{of: redis, fault: moved},
+}
+
+func TestEveryFaultStaysInItsCell(t *testing.T) {
+	if os.Getenv(stack.Neo4jVariable) == "" {
+		t.Skip("no Neo4j: go run ./test/stack/with go test ./test/faults")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	w, err := newWorld(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	cells := chosen(matrix)
+	results := make([]result, len(cells))
+	var running sync.WaitGroup
+	for i, c := range cells {
+		running.Go(func() { results[i] = c.run(ctx, w) })
+	}
+	running.Wait()
+	for _, r := range results {
+		t.Run(r.cell.name(), func(t *testing.T) {
+			t.Log(r.line())
+			for _, fault := range r.judge() {
+				t.Error(fault)
+			}
+			if t.Failed() {
+				t.Log(r.logs)
+			}
+		})
+	}
+	fmt.Print(table(results))
+	if *update && !t.Failed() && *only == "" {
+		if err := write(results); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
