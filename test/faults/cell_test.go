@@ -19,6 +19,21 @@ func (c cell) name() string { return c.of.name + "/" + c.fault.name }
 // opens tells whether the breaker has to open.
 func (c cell) opens() bool { return !c.of.unseen && !c.fault.partly && !c.fault.harmless }
 
+// window is how long the dependency may be left alone after the fault's end: until a ping is answered, where pings tell,
+// and otherwise for as long as its breaker stays open.
+func (c cell) window() time.Duration {
+	if c.of.pinged && !c.fault.pings {
+		return pinged
+	}
+	return c.of.open + slack
+}
+
+// Windows of recovery: the figures' 10 s where pings tell, and what a poll and the call behind it take.
+const (
+	pinged = 10 * time.Second
+	slack  = 5 * time.Second
+)
+
 func chosen(cells []cell) []cell {
 	var some []cell
 	for _, c := range cells {

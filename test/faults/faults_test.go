@@ -20,6 +20,7 @@ type fault struct {
 	how      string
 	inject   func(ctx context.Context, s *system) (heal func() error, err error)
 	harmless bool          // nothing is lacking
+	pings    bool          // but pings are answered
 	partly   bool          // some turns feel it, and the breaker may stay closed
 	lasts    time.Duration // how long, when partly
 }
@@ -43,10 +44,10 @@ var (
 
 // Faults of Redis.
 var (
-	readOnly       = &fault{name: "read-only", how: "REPLICAOF", inject: redisCommands("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")}
-	outOfMemory    = &fault{name: "out of memory", how: "CONFIG SET maxmemory 1", inject: redisCommands("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")}
+	readOnly       = &fault{name: "read-only", how: "REPLICAOF", pings: true, inject: redisCommands("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")}
+	outOfMemory    = &fault{name: "out of memory", how: "CONFIG SET maxmemory 1", pings: true, inject: redisCommands("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")}
 	loading        = &fault{name: "LOADING", how: "answers LOADING", inject: instead(resp("-LOADING Redis is loading the dataset in memory"))}
-	moved          = &fault{name: "MOVED", how: "answers MOVED", inject: instead(resp("-MOVED 3999 127.0.0.1:6381"))}
+	moved          = &fault{name: "MOVED", how: "answers MOVED", pings: true, inject: instead(resp("-MOVED 3999 127.0.0.1:6381"))}
 	scriptsFlushed = &fault{name: "NOSCRIPT", how: "SCRIPT FLUSH all the time", harmless: true, inject: flushScripts}
 )
 

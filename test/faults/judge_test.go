@@ -37,12 +37,11 @@ func (r result) judge() (broken []string) {
 	}
 	r.judgeAnswers(check)
 	r.judgeLatency(check)
-	of := r.cell.of
 	check(r.later.goroutines <= r.open.goroutines+moreGoroutines, "goroutines grow: %d, then %d", r.open.goroutines, r.later.goroutines)
 	check(r.healed.goroutines <= r.well.goroutines+moreGoroutines, "goroutines are left: %d before, %d after", r.well.goroutines, r.healed.goroutines)
 	check(r.healed.heap <= r.well.heap+moreHeap, "memory is left: %d bytes before, %d after", r.well.heap, r.healed.heap)
 	check(r.healed.lines-r.well.lines <= moreLines, "%d lines in the log", r.healed.lines-r.well.lines)
-	window := of.window
+	window := r.cell.window()
 	if !*full {
 		window *= 2 // a busy machine's probe may time out
 	}

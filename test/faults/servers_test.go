@@ -56,8 +56,11 @@ func resp(answer string) func(net.Conn) {
 				return
 			}
 			said := answer
-			if strings.EqualFold(words[0], "HELLO") {
+			switch {
+			case strings.EqualFold(words[0], "HELLO"):
 				said = "-ERR unknown command 'HELLO'"
+			case strings.EqualFold(words[0], "PING") && strings.HasPrefix(answer, "-MOVED"):
+				said = "+PONG" // it has no key that could be elsewhere
 			}
 			if _, err := fmt.Fprintf(c, "%s\r\n", said); err != nil {
 				return

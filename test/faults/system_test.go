@@ -28,7 +28,8 @@ type column struct {
 	name   string        // in degraded, /health and metrics
 	cutoff time.Duration // of one call
 	calls  int           // that a turn makes of it
-	window time.Duration // until it is used again
+	open   time.Duration // how long its breaker stays open
+	pinged bool          // meanwhile, it is asked for a sign of life
 	unseen bool          // chat does not wait for it, and nothing lacks without it
 	start  func(ctx context.Context, w *world, f *fault) (*system, error)
 }
@@ -36,10 +37,7 @@ type column struct {
 // most is what a turn may wait for it.
 func (c *column) most() time.Duration { return time.Duration(c.calls) * c.cutoff }
 
-// slack is what is added to the time for which a breaker stays open: that of noticing.
-const slack = 5 * time.Second
-
-var redis = &column{name: "redis", cutoff: limits.Redis.Timeout, calls: 2, window: limits.Redis.Breaker.Open + slack,
+var redis = &column{name: "redis", cutoff: limits.Redis.Timeout, calls: 2, open: limits.Redis.Breaker.Open, pinged: true,
 	start: func(ctx context.Context, w *world, _ *fault) (*system, error) {
 		return w.system(ctx, func(s *system) error {
 			server, err := stack.StartRedis(ctx)
