@@ -109,13 +109,13 @@ type Usage struct {
 // Answer is a whole answer. Engine and Model are those that really answered; Finish is OpenAI's finish_reason.
 type Answer struct {
 	Text      string
-	ToolCalls json.RawMessage // of an answer that was not streamed, as the engine sent them
-	Whole     json.RawMessage // the completion as the engine sent it; nil when it was streamed
+	ToolCalls json.RawMessage `json:",omitempty"` // of an answer that was not streamed, as the engine sent them
+	Whole     json.RawMessage `json:",omitempty"` // the completion as the engine sent it; nil when it was streamed
 	Engine    string
 	Model     string
 	Finish    string
 	Usage     Usage
-	Told      json.RawMessage  // the usage as the engine told it; nil: it did not
+	Told      json.RawMessage  `json:",omitempty"` // the usage as the engine told it; nil: it did not
 	Cost      float64          // USD, by the engine's price; of an engine that tells no usage, an estimate
 	Degraded  []guard.Degraded // the engines that should have answered and did not
 }

@@ -108,19 +108,32 @@ type tester interface {
 	Cleanup(func())
 }
 
-func run(t tester, redis string, s *speaker, o *outbox, grace time.Duration) *instance {
+// house is what instances share.
+type house struct {
+	redis   string
+	speaker *speaker
+	outbox  outbox
+	keys    *httpapi.Keys
+	grace   time.Duration
+
+	impatient bool // waits for Redis as long as a turn does
+}
+
+func (h *house) run(t tester) *instance {
 	t.Helper()
-	store, err := session.New(redis + "?read_timeout=5s&dial_timeout=5s&write_timeout=5s&pool_timeout=5s")
+	patience, patient := "?read_timeout=5s&dial_timeout=5s&write_timeout=5s&pool_timeout=5s", limits.Redis
+	if patient.Timeout = 5 * time.Second; h.impatient {
+		patience, patient = "", limits.Redis
+	}
+	store, err := session.New(h.redis + patience)
 	if err != nil {
 		t.Fatal(err)
 	}
-	patient := limits.Redis
-	patient.Timeout = 5 * time.Second
 	door := guard.New(patient, nil)
 	keeper := session.NewKeeper(store, door)
 	nop := telemetry.Nop()
-	teller := turn.New(turn.Parts{Source: "/chat", Sessions: store, Archive: store, Streams: keeper, Engines: s, Outbox: o, Redis: door, Flags: allOn{}, Telemetry: nop})
-	handler, err := httpapi.New(httpapi.Parts{Teller: teller, Models: func() []string { return nil },
+	teller := turn.New(turn.Parts{Source: "/chat", Sessions: store, Archive: store, Streams: keeper, Engines: h.speaker, Outbox: &h.outbox, Redis: door, Flags: allOn{}, Telemetry: nop})
+	handler, err := httpapi.New(httpapi.Parts{Teller: teller, Keys: h.keys, Models: func() []string { return nil },
 		Health: func() serve.Health { return serve.Health{} }, Telemetry: nop})
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +145,7 @@ func run(t tester, redis string, s *speaker, o *outbox, grace time.Duration) *in
 	ctx, drain := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		err := serve.Serve(ctx, l, handler, grace)
+		err := serve.Serve(ctx, l, handler, h.grace)
 		keeper.Close()
 		_ = store.Disconnect()
 		ended <- err
@@ -149,6 +162,7 @@ type got struct {
 	text   string
 	done   string // data of the last event
 	end    string // its name
+	begun  chan<- string
 }
 
 type message struct{ id, event, data string }
@@ -169,6 +183,9 @@ func (g *got) take(t tester, q *http.Request, n int) int {
 		return answer.StatusCode
 	}
 	g.turnID = answer.Header.Get("Aguante-Turn")
+	if g.begun != nil {
+		g.begun <- g.turnID
+	}
 	var m message
 	lines := bufio.NewScanner(answer.Body)
 	for n > 0 && lines.Scan() {
@@ -242,10 +259,10 @@ func TestWhereverAStreamIsCutTheCallerHasTheWholeAnswerOnce(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				pieces := rapid.SliceOfN(rapid.StringMatching(`[a-zé漢 "<]{1,8}`), 1, 12).Draw(rt, "pieces")
 				cuts := rapid.SliceOfN(rapid.IntRange(1, 6), 0, 3).Draw(rt, "cuts")
-				s, o, c := &speaker{pieces: pieces, step: at(time.Millisecond)}, &outbox{}, closer{T: rt}
+				h, c := &house{redis: redis, speaker: &speaker{pieces: pieces, step: at(time.Millisecond)}, grace: 40 * time.Millisecond}, closer{T: rt}
 				defer c.close()
 				server.FlushAll() // rate limits too
-				instances := []*instance{run(&c, redis, s, o, 40*time.Millisecond), run(&c, redis, s, o, 40*time.Millisecond)}
+				instances := []*instance{h.run(&c), h.run(&c)}
 				here, g := 0, got{}
 				next := ask(&c, instances[0].url+way.path, way.body)
 				for i, n := range append(cuts, 1000) {
@@ -253,7 +270,7 @@ func TestWhereverAStreamIsCutTheCallerHasTheWholeAnswerOnce(t *testing.T) {
 					if !last && rapid.Bool().Draw(rt, "drain") {
 						go instances[here].drain()
 						status = g.take(&c, next, 1000)
-						instances[here] = run(&c, redis, s, o, 40*time.Millisecond)
+						instances[here] = h.run(&c)
 					} else {
 						status = g.take(&c, next, n)
 					}
@@ -272,8 +289,8 @@ func TestWhereverAStreamIsCutTheCallerHasTheWholeAnswerOnce(t *testing.T) {
 				if want := strings.Join(pieces, ""); g.text != want || g.end == "error" || g.done == "" {
 					rt.Fatalf("got %q, then %s %s; want %q\n%v", g.text, g.end, g.done, want, g.events)
 				}
-				if len(o.turns) != 1 || o.turns[0].ID != g.turnID {
-					rt.Errorf("recorded %+v", o.turns)
+				if len(h.outbox.turns) != 1 || h.outbox.turns[0].ID != g.turnID {
+					rt.Errorf("recorded %+v", h.outbox.turns)
 				}
 			})
 		})

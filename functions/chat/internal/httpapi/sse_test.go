@@ -81,4 +81,6 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header       { return d.header }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
-func (discard) Flush()                      {}
+func (discard) FlushError() error           { return nil }
+
+func (discard) SetWriteDeadline(time.Time) error { return nil }
