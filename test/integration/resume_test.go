@@ -1,0 +1,189 @@
+package integration
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aguante-chat/aguante/shared/event"
+	"github.com/aguante-chat/aguante/test/stack"
+)
+
+// story is what the engine answers, a word every 50 ms.
+var story = strings.Fields("Quito lies high in the Andes of Ecuador. It was founded on the ruins of an older city, and its " +
+	"centre is one of the best kept of its age. The air is thin there and the nights are cold, though the equator is near. " +
+	"From a hill above the roofs one sees the snow of volcanoes. Buses climb steep streets, and markets open before the sun is up.")
+
+// narrator is an engine that tells the story, from a few words before the end of what was already told, as it is asked to.
+func narrator(t *testing.T) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var asked struct {
+			Messages []struct{ Role, Content string }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+			t.Error(err)
+		}
+		told := 0
+		for _, m := range asked.Messages {
+			if m.Role == "assistant" {
+				told = len(strings.Fields(m.Content))
+			}
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := max(0, told-5); i < len(story); i++ {
+			word, _ := json.Marshal(story[i] + " ")
+			fmt.Fprintf(w, "data: {\"model\":\"narrator\",\"choices\":[{\"index\":0,\"delta\":{\"content\":%s}}]}\n\n", word)
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-r.Context().Done():
+				return
+			}
+		}
+		fmt.Fprint(w, "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// listener is a stream's caller over several connections.
+type listener struct {
+	turn, last, text, end string
+	events                int
+	done                  reply
+}
+
+// hear reads a stream until it ends; after says what happens after so many events of it.
+func (l *listener) hear(t *testing.T, q *http.Request, after map[int]func()) int {
+	t.Helper()
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return 0
+	}
+	defer answer.Body.Close()
+	if turn := answer.Header.Get("Aguante-Turn"); turn != "" {
+		l.turn = turn
+	}
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		switch name {
+		case "event":
+			l.end = value
+		case "id":
+			l.last = value
+		case "data":
+			var delta struct{ Text string }
+			_ = json.Unmarshal([]byte(value), &delta)
+			_ = json.Unmarshal([]byte(value), &l.done)
+			l.text += delta.Text
+			if l.events++; after[l.events] != nil {
+				after[l.events]()
+			}
+		}
+	}
+	return answer.StatusCode
+}
+
+func TestAStreamGoesOnAtAnotherInstanceWhenItsOwnIsGone(t *testing.T) {
+	if os.Getenv(stack.RedisVariable) == "" {
+		t.Skip("no real servers: run by make test")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	binary, err := stack.BuildFunction(ctx, dir, "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis, err := stack.StartRedis(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = redis.Stop() })
+	var recorded ledger
+	broker := httptest.NewServer(event.Handler("test", recorded.take, event.HandlerOptions{}))
+	t.Cleanup(broker.Close)
+	engines := filepath.Join(dir, "engines.yaml")
+	text := "engines: [{name: narrator, url: " + narrator(t).URL + ", model: m, timeout: 30s}]"
+	if err := os.WriteFile(engines, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, signal := range map[string]syscall.Signal{"drained": syscall.SIGTERM, "killed": syscall.SIGKILL} {
+		t.Run(name, func(t *testing.T) {
+			run := func() *stack.Function {
+				f, err := stack.StartFunction(ctx, binary, "REDIS_URL="+redis.URL, "ENGINES_FILE="+engines, "K_SINK="+broker.URL, "GRACE=1s")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = f.Stop() })
+				return f
+			}
+			here, there := run(), run()
+			var l listener
+			q, _ := http.NewRequestWithContext(ctx, http.MethodPost, here.URL+"/chat", strings.NewReader(`{"message":"Tell me of Quito.","user":"`+name+`","stream":true}`))
+			q.Header.Set("Content-Type", "application/json")
+			l.hear(t, q, map[int]func(){12: func() { _ = here.Signal(signal) }})
+			if name == "drained" && l.end != "resume" {
+				t.Errorf("drained, it ends with %q after %q", l.end, l.text)
+			}
+			q, _ = http.NewRequestWithContext(ctx, http.MethodGet, there.URL+"/chat/"+l.turn+"/stream", nil)
+			q.Header.Set("Last-Event-ID", l.last)
+			status := l.hear(t, q, nil)
+			if status == http.StatusConflict { // killed before it wrote what it said last
+				q.Header.Del("Last-Event-ID")
+				l.text = ""
+				status = l.hear(t, q, nil)
+			}
+			whole := strings.Join(story, " ") + " "
+			if status != http.StatusOK || l.end != "done" || l.text != whole || l.done.Reply != whole || l.done.TurnID != l.turn {
+				t.Errorf("%d, %q, %+v", status, l.text, l)
+			}
+			turns := recorded.of(name)
+			if len(turns) != 1 || turns[0].ID != l.turn || len(turns[0].Messages) != 2 || turns[0].Messages[1].Content != whole {
+				t.Errorf("recorded %+v", turns)
+			}
+		})
+	}
+}
+
+// ledger keeps the turns that come in.
+type ledger struct {
+	mu    sync.Mutex
+	turns []event.Completed
+}
+
+func (l *ledger) take(_ context.Context, e event.Event) (*event.Event, error) {
+	var turn event.Completed
+	if e.Type() != event.TurnCompleted {
+		return nil, nil
+	}
+	if err := e.DataAs(&turn); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turns = append(l.turns, turn)
+	return nil, nil
+}
+
+func (l *ledger) of(user string) (turns []event.Completed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, turn := range l.turns {
+		if turn.User == user {
+			turns = append(turns, turn)
+		}
+	}
+	return turns
+}
