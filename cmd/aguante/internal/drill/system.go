@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,9 +47,8 @@ func connect(o Options) (*system, error) {
 
 // answer is what came back; status 0: nothing did.
 type answer struct {
-	status     int
-	body       []byte
-	retryAfter string
+	status int
+	body   []byte
 }
 
 // do sends one request, with the key if it is to chat.
@@ -72,7 +72,7 @@ func (s *system) do(ctx context.Context, method, address, contentType string, bo
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{got.StatusCode, content, got.Header.Get("Retry-After")}, nil
+	return answer{got.StatusCode, content}, nil
 }
 
 // get reads JSON.
@@ -156,6 +156,7 @@ func (l look) open(function, dependency string) bool {
 // degraded names what is not as it should be, in the words of /health; nothing: all is well.
 func (l look) degraded() (names []string) {
 	for function, h := range l.health {
+		known := len(names)
 		for _, z := range h.Zones {
 			for _, d := range z.Dependencies {
 				if d.State != "closed" {
@@ -163,10 +164,11 @@ func (l look) degraded() (names []string) {
 				}
 			}
 		}
-		if h.Status != "ok" && len(names) == 0 {
+		if h.Status != "ok" && len(names) == known {
 			names = append(names, function+" is "+h.Status)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 
