@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -155,14 +154,18 @@ func (w *answer) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// writeJSON ignores the error of writing: the caller left, or stopped reading for so long that the connection is lost.
 func writeJSON(w http.ResponseWriter, status int, v any) {
+	text, _ := marshal(v)
+	writeText(w, status, text)
+}
+
+// writeText writes JSON. It ignores the error of writing: the caller left, or stopped reading for so long that the
+// connection is lost.
+func writeText(w http.ResponseWriter, status int, text []byte) {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(writeTime))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v)
+	_, _ = w.Write(text)
 	_ = control.SetWriteDeadline(time.Time{}) // the connection may serve another request
 }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
@@ -186,24 +186,31 @@ func (a *api) completions(w http.ResponseWriter, r *http.Request, c *call) error
 	if reply.SessionID != "" {
 		w.Header().Set(sessionHeader, reply.SessionID)
 	}
-	writeJSON(w, http.StatusOK, completionOf(reply))
+	writeText(w, http.StatusOK, completionOf(reply))
 	return nil
 }
 
 // completionOf is the engine's own answer, whatever is in it, under our id and with what we have to say.
-func completionOf(r turn.Reply) any {
-	var whole map[string]json.RawMessage
-	if r.Whole != nil && json.Unmarshal(r.Whole, &whole) == nil {
-		whole["id"], _ = marshal(completionID(r.TurnID))
-		whole["object"] = json.RawMessage(`"chat.completion"`)
-		whole["aguante"], _ = marshal(extraOf(r))
-		return whole
+func completionOf(r turn.Reply) []byte {
+	if r.Whole == nil {
+		m := message{Role: engine.Assistant, Content: &r.Text, ToolCalls: r.ToolCalls}
+		text, _ := marshal(completion{
+			ID: completionID(r.TurnID), Object: "chat.completion", Created: time.Now().Unix(), Model: r.Model,
+			Choices: choices(choice{Message: &m, Finish: finishOf(r)}), Usage: usageOf(r), Aguante: extraOf(r),
+		})
+		return text
 	}
-	m := message{Role: engine.Assistant, Content: &r.Text, ToolCalls: r.ToolCalls}
-	return completion{
-		ID: completionID(r.TurnID), Object: "chat.completion", Created: time.Now().Unix(), Model: r.Model,
-		Choices: choices(choice{Message: &m, Finish: finishOf(r)}), Usage: usageOf(r), Aguante: extraOf(r),
-	}
+	text := fmt.Appendf(nil, `{"id":%q,"object":"chat.completion"`, completionID(r.TurnID))
+	gjson.ParseBytes(r.Whole).ForEach(func(name, value gjson.Result) bool {
+		switch name.Str {
+		case "id", "object", "aguante":
+		default:
+			text = append(append(append(append(text, ','), name.Raw...), ':'), value.Raw...)
+		}
+		return true
+	})
+	more, _ := marshal(extraOf(r))
+	return append(append(append(text, `,"aguante":`...), more...), '}')
 }
 
 // usageOf is the usage as the engine told it, with all that it told.
@@ -233,99 +240,4 @@ func finishOf(r turn.Reply) *string {
 		finish = "stop"
 	}
 	return &finish
-}
-
-// completionStream sends the pieces as they come, then the reason why there are no more, then the usage if it is asked.
-func (a *api) completionStream(w http.ResponseWriter, c *call, s *stream, t turn.Turn, tell tell) error {
-	chunk := completion{ID: completionID(t.ID), Object: "chat.completion.chunk", Created: createdAt(t.ID), Model: cmp.Or(t.Model, "aguante")}
-	begun := false
-	begin := func() error {
-		if begun {
-			return nil
-		}
-		begun = true
-		chunk.Choices = choices(choice{Delta: &message{Role: engine.Assistant, Content: new(string)}})
-		return s.send("", &chunk)
-	}
-	reply, err := tell(func(p turn.Piece) error {
-		if p.Degraded != nil {
-			return nil // said with the last piece
-		}
-		if p.Chunk != nil {
-			chunk.Model, chunk.Fingerprint, chunk.ServiceTier = cmp.Or(p.Chunk.Model, chunk.Model), p.Chunk.Fingerprint, p.Chunk.ServiceTier
-		}
-		if err := begin(); err != nil {
-			return err
-		}
-		chunk.Choices = choicesOf(p)
-		return s.send("", &chunk)
-	})
-	c.note(w, reply)
-	if err != nil {
-		return s.fail("", err, func(f fault) any { return f.openAI() })
-	}
-	_ = begin()
-	return s.finish(chunk, reply, t.Form == formOpenAIUsage)
-}
-
-// choicesOf are a piece's choices as its engine sent them, if that speaks OpenAI's language.
-func choicesOf(p turn.Piece) json.RawMessage {
-	if p.Chunk != nil {
-		return json.RawMessage(p.Chunk.Choices)
-	}
-	return choices(choice{Delta: &message{Content: &p.Text, ToolCalls: p.ToolCalls}})
-}
-
-// finish ends a stream of chunks. A caller who left by now has had the answer.
-func (s *stream) finish(chunk completion, r turn.Reply, usage bool) error {
-	chunk.Model, chunk.Aguante = r.Model, extraOf(r)
-	chunk.Choices = choices(choice{Delta: &message{}, Finish: finishOf(r)})
-	_ = s.send("", &chunk)
-	if usage {
-		chunk.Choices, chunk.Usage, chunk.Aguante = json.RawMessage("[]"), usageOf(r), nil
-		_ = s.send("", &chunk)
-	}
-	_ = s.sendText("[DONE]")
-	return nil
-}
-
-// model is OpenAI's model object.
-type model struct {
-	ID      string `json:"id"`
-	Object  string `json:"object"`
-	Created int64  `json:"created"`
-	OwnedBy string `json:"owned_by"`
-}
-
-func modelOf(name string) model {
-	return model{ID: name, Object: "model", OwnedBy: "aguante"}
-}
-
-// models serves GET /v1/models.
-func (a *api) models(w http.ResponseWriter, r *http.Request, c *call) error {
-	if err := a.admit(w, r, c); err != nil {
-		return err
-	}
-	data := []model{}
-	for _, name := range a.Models() {
-		data = append(data, modelOf(name))
-	}
-	writeJSON(w, http.StatusOK, struct {
-		Object string  `json:"object"`
-		Data   []model `json:"data"`
-	}{"list", data})
-	return nil
-}
-
-// model serves GET /v1/models/{model}, whose name may hold slashes.
-func (a *api) model(w http.ResponseWriter, r *http.Request, c *call) error {
-	if err := a.admit(w, r, c); err != nil {
-		return err
-	}
-	name := r.PathValue("model")
-	if !slices.Contains(a.Models(), name) {
-		return errNoModel
-	}
-	writeJSON(w, http.StatusOK, modelOf(name))
-	return nil
 }

@@ -63,15 +63,17 @@ func (s *stream) write(event string, v any) error {
 	return s.flush()
 }
 
-// sendText is send for data that is no JSON.
-func (s *stream) sendText(text string) error {
+// sendText is send for data that is text already, on one line, given in parts.
+func (s *stream) sendText(parts ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.events++; s.events <= s.after {
 		return nil
 	}
 	s.open("")
-	s.buffer.WriteString(text)
+	for _, text := range parts {
+		s.buffer.WriteString(text)
+	}
 	s.buffer.WriteString("\n\n")
 	return s.flush()
 }
