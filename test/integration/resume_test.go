@@ -5,18 +5,24 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/test/stack"
+	"github.com/chromedp/chromedp"
 )
 
 // story is what the engine answers, a word every 50 ms.
@@ -55,6 +61,17 @@ func narrator(t *testing.T) *httptest.Server {
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// narrated is an engines file with a narrator in it.
+func narrated(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "engines.yaml")
+	text := "engines: [{name: narrator, url: " + narrator(t).URL + ", model: m, timeout: 30s}]"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // listener is a stream's caller over several connections.
@@ -114,11 +131,7 @@ func TestAStreamGoesOnAtAnotherInstanceWhenItsOwnIsGone(t *testing.T) {
 	var recorded ledger
 	broker := httptest.NewServer(event.Handler("test", recorded.take, event.HandlerOptions{}))
 	t.Cleanup(broker.Close)
-	engines := filepath.Join(dir, "engines.yaml")
-	text := "engines: [{name: narrator, url: " + narrator(t).URL + ", model: m, timeout: 30s}]"
-	if err := os.WriteFile(engines, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	engines := narrated(t)
 	for name, signal := range map[string]syscall.Signal{"drained": syscall.SIGTERM, "killed": syscall.SIGKILL} {
 		t.Run(name, func(t *testing.T) {
 			run := func() *stack.Function {
@@ -154,6 +167,40 @@ func TestAStreamGoesOnAtAnotherInstanceWhenItsOwnIsGone(t *testing.T) {
 				t.Errorf("recorded %+v", turns)
 			}
 		})
+	}
+}
+
+func TestThePageGoesOnWithAStreamThatBreaksOff(t *testing.T) {
+	u := up(t, t.TempDir(), "--engines", narrated(t))
+	chat, err := url.Parse(u.Chat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var posts, resumed atomic.Int32
+	pass := httputil.NewSingleHostReverseProxy(chat)
+	pass.FlushInterval, pass.ErrorLog = -1, log.New(io.Discard, "", 0)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cut := context.WithCancel(r.Context())
+		defer cut()
+		if r.Method == http.MethodPost && posts.Add(1) == 1 {
+			time.AfterFunc(time.Second, cut)
+		}
+		if strings.HasSuffix(r.URL.Path, "/stream") && r.Header.Get("Last-Event-ID") != "" {
+			resumed.Add(1)
+		}
+		pass.ServeHTTP(w, r.WithContext(ctx))
+	}))
+	t.Cleanup(proxy.Close)
+	tab := browser(t, 1280, 800)
+	perform(t, tab, "open the chat page", chromedp.Navigate(proxy.URL), chromedp.WaitVisible("#message"))
+	send(t, tab, "Tell me of Quito.")
+	text(t, tab, "#turns .meta", "Engine: narrator")
+	whole := strings.Join(story, " ")
+	if got := evaluate[string](t, tab, `document.querySelector("#turns .reply .text").textContent`); strings.TrimSpace(got) != whole {
+		t.Errorf("the page shows %q", got)
+	}
+	if posts.Load() != 1 || resumed.Load() == 0 {
+		t.Errorf("sent %d times, resumed %d times", posts.Load(), resumed.Load())
 	}
 }
 

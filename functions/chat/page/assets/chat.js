@@ -24,7 +24,7 @@ let running = null // AbortController of the turn under way
 
 async function* events(body, alive) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader()
-  let rest = '', event = 'message', data = []
+  let rest = '', event = 'message', data = [], id = ''
   for (;;) {
     const { value, done } = await reader.read()
     if (done) return
@@ -35,8 +35,9 @@ async function* events(body, alive) {
       const [, field, text] = /^([^:]*):? ?(.*)$/s.exec(line)
       if (field === 'event') event = text
       else if (field === 'data') data.push(text)
+      else if (field === 'id') id = text
       else if (line === '' && data.length) {
-        yield { event, data: JSON.parse(data.join('\n')) }
+        yield { event, id, data: JSON.parse(data.join('\n')) }
         event = 'message'
         data = []
       }
@@ -147,50 +148,72 @@ function keepAtBottom(change) {
 
 class Lost extends Error {} // the connection broke: try again
 
-// deliver sends a turn until it is answered, refused or stopped; a lost connection is tried again after 1, 2, 4 … 30 s.
+// deliver sends a turn until it is answered, refused or stopped. A lost connection is tried again after 1, 2, 4 … 30 s: then
+// the stream goes on where it broke off or, where it was not kept, the turn is sent again unless it was answered meanwhile.
 async function deliver(turn) {
   if (running) return
-  const controller = running = new AbortController()
-  const of = session
+  const controller = running = new AbortController(), { signal } = controller
+  const stream = { of: session, turn: '', last: '', wait: 1 } // the turn's id, and that of the last event
   busy(true)
   turn.live = true
+  turn.clear()
   try {
-    for (let attempt = 0; ; attempt++) {
-      turn.clear()
+    for (let answered = false, lost = false; !answered;) {
       try {
-        if (attempt === 0 || !(await alreadyAnswered(turn, of, controller.signal))) await send(turn, of, controller.signal)
-        break
-      } catch (lost) {
-        if (!(lost instanceof Lost) || controller.signal.aborted) throw lost
-        await pause(Math.min(2 ** attempt, 30), controller.signal)
+        if (stream.turn) answered = await resume(turn, stream, signal)
+        else answered = lost && await alreadyAnswered(turn, stream.of, signal) || await send(turn, stream, signal)
+      } catch (failure) {
+        if (!(failure instanceof Lost) || signal.aborted) throw failure
+        lost = true
+        await pause(stream.wait, signal)
+        stream.wait = Math.min(2 * stream.wait, 30)
       }
     }
   } catch (failure) {
-    turn.failed(controller.signal.aborted ? 'Stopped.' : failure.message)
+    turn.failed(signal.aborted ? 'Stopped.' : failure.message)
   } finally {
     turn.live = false
     if (running === controller) { running = null; busy(false) }
   }
 }
 
-async function send(turn, of, signal) {
+const send = (turn, stream, signal) => streamed(turn, stream, signal, '/chat', {
+  method: 'POST',
+  headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+  body: JSON.stringify({ message: turn.said, user, session_id: stream.of, stream: true }),
+})
+
+// resume goes on with a stream. It says no when that cannot be: then it has to begin anew, or even the turn has.
+async function resume(turn, stream, signal) {
+  const headers = stream.last ? { 'Last-Event-ID': stream.last } : {}
+  const answered = await streamed(turn, stream, signal, `/chat/${stream.turn}/stream`, { headers })
+  if (!answered) turn.clear()
+  return answered
+}
+
+// streamed reads the events of an answer, and says whether they came to its end.
+async function streamed(turn, stream, signal, address, request) {
   const quiet = new AbortController()
   let timer
   const alive = () => { clearTimeout(timer); timer = setTimeout(() => quiet.abort(), silence) }
   alive()
   try {
-    const response = await fetch('/chat', {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
-      body: JSON.stringify({ message: turn.said, user, session_id: of, stream: true }),
-      signal: AbortSignal.any([signal, quiet.signal]),
-    })
+    const response = await fetch(address, { ...request, signal: AbortSignal.any([signal, quiet.signal]) })
+    if (stream.turn && (response.status === 404 || response.status === 409)) {
+      if (response.status === 404) stream.turn = ''
+      stream.last = ''
+      return false
+    }
+    if (stream.turn && response.status === 503) throw new Lost(await refusal(response))
     if (!response.ok) throw new Error(await refusal(response))
-    for await (const { event, data } of events(response.body, alive)) {
-      if (event === 'delta') turn.delta(data.text)
+    stream.turn = response.headers.get('Aguante-Turn') ?? ''
+    for await (const { event, id, data } of events(response.body, alive)) {
+      stream.last = id
+      if (event === 'delta') { turn.delta(data.text); stream.wait = 1 }
       else if (event === 'degraded') turn.degraded(data)
+      else if (event === 'resume') throw new Lost('The answer goes on elsewhere.')
       else if (event === 'error') throw new Error(problemSentence(data.status, data.retry_after, data.detail))
-      else if (event === 'done') return turn.done(data)
+      else if (event === 'done') { turn.done(data); return true }
     }
     throw new Lost('The answer broke off.')
   } catch (failure) {
