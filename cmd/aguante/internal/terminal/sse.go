@@ -12,6 +12,7 @@ const maxLine = 4 << 20
 
 // message is one server-sent event.
 type message struct {
+	id    string
 	event string
 	data  []byte
 }
@@ -43,6 +44,8 @@ func (m *message) add(line []byte) {
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimPrefix(value, []byte(" "))
 	switch string(name) {
+	case "id":
+		m.id = string(value)
 	case "event":
 		m.event = string(value)
 	case "data":

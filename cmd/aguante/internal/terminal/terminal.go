@@ -3,22 +3,15 @@ package terminal
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mattn/go-isatty"
-
-	"github.com/aguante-chat/aguante/shared/guard"
-	"github.com/aguante-chat/aguante/shared/limits"
 )
 
 // Options are the flags of the command.
@@ -37,6 +30,9 @@ const (
 
 // errLost means that the connection, not chat, failed.
 var errLost = errors.New("chat cannot be reached")
+
+// errBrokeOff means that a part was answered and the rest cannot be had.
+const errBrokeOff = sentence("The answer broke off.")
 
 type conversation struct {
 	Options
@@ -116,8 +112,13 @@ func (c *conversation) say(ctx context.Context, text string) error {
 		}
 	}()
 	defer func() { cancel(); <-stopped }()
+	s := underWay{said: map[string]bool{}}
 	for wait := firstPause; ; wait = min(2*wait, mostPause) {
-		err := c.ask(ctx, text)
+		heard := s.last
+		err := c.ask(ctx, text, &s)
+		if s.last != heard {
+			wait = firstPause
+		}
 		switch {
 		case ctx.Err() != nil:
 			fmt.Fprintln(c.out, "\n[stopped]")
@@ -131,98 +132,6 @@ func (c *conversation) say(ctx context.Context, text string) error {
 		default:
 			return nil
 		}
-	}
-}
-
-// ask posts the message and prints the stream. It fails with errLost only before anything was answered: what was
-// answered in part must not be asked twice.
-func (c *conversation) ask(ctx context.Context, text string) error {
-	asked := struct {
-		Message string `json:"message"`
-		User    string `json:"user,omitempty"`
-		Session string `json:"session_id,omitempty"`
-		Stream  bool   `json:"stream"`
-	}{text, c.User, c.Session, true}
-	body, err := json.Marshal(asked)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+"/chat", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Accept", "text/event-stream")
-	if c.Key != "" {
-		request.Header.Set("Authorization", "Bearer "+c.Key)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errLost, err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return refused(answer)
-	}
-	return c.print(answer.Body)
-}
-
-func refused(answer *http.Response) error {
-	var p problem
-	_ = json.NewDecoder(io.LimitReader(answer.Body, limits.MaxBody)).Decode(&p)
-	p.Status = answer.StatusCode
-	p.RetryAfter, _ = strconv.Atoi(answer.Header.Get("Retry-After"))
-	return p.sentence()
-}
-
-// print shows a stream as it comes.
-func (c *conversation) print(stream io.Reader) error {
-	said := map[string]bool{}
-	for m, err := range messages(stream) {
-		if err != nil {
-			break
-		}
-		switch m.event {
-		case "delta":
-			var delta struct{ Text string }
-			_ = json.Unmarshal(m.data, &delta)
-			fmt.Fprint(c.out, printable(delta.Text))
-		case "degraded":
-			var d guard.Degraded
-			_ = json.Unmarshal(m.data, &d)
-			c.degraded(d, said)
-		case "error":
-			var p problem
-			_ = json.Unmarshal(m.data, &p)
-			return p.sentence()
-		case "done":
-			c.done(m.data, said)
-			return nil
-		}
-	}
-	return sentence("The answer broke off.")
-}
-
-func (c *conversation) done(data []byte, said map[string]bool) {
-	var reply struct {
-		SessionID string           `json:"session_id"`
-		Degraded  []guard.Degraded `json:"degraded"`
-	}
-	_ = json.Unmarshal(data, &reply)
-	fmt.Fprintln(c.out)
-	for _, d := range reply.Degraded {
-		c.degraded(d, said)
-	}
-	if reply.SessionID != "" {
-		c.Session = reply.SessionID
-	}
-}
-
-// degraded says each thing once a turn.
-func (c *conversation) degraded(d guard.Degraded, said map[string]bool) {
-	if sentence := degradedSentence(d); !said[sentence] {
-		said[sentence] = true
-		fmt.Fprintf(c.out, "[%s]\n", sentence)
 	}
 }
 

@@ -31,7 +31,9 @@ func newChat(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Req
 	c := &chat{}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body map[string]any
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.URL.Path != "/chat" {
+		if r.Method == http.MethodGet {
+			body = map[string]any{"path": r.URL.Path, "last": r.Header.Get("Last-Event-ID")}
+		} else if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.URL.Path != "/chat" {
 			t.Errorf("%s: %v", r.URL, err)
 		}
 		c.asked = append(c.asked, body)
@@ -117,6 +119,41 @@ func TestARefusalIsASentenceAndAnError(t *testing.T) {
 			}
 			if len(served.asked) != 1 {
 				t.Errorf("asked %d times", len(served.asked))
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatBreaksOffGoesOn(t *testing.T) {
+	const degraded = `event: degraded` + "\n" + `data: {"zone":"graph","dependency":"neo4j","reason":"open"}`
+	for name, c := range map[string]struct {
+		rest func(http.ResponseWriter)
+		says string
+	}{
+		"elsewhere": {func(w http.ResponseWriter) {
+			stream(w, degraded, "id: 3\nevent: delta\n"+`data: {"text":"llo"}`, "id: 4\nevent: done\ndata: {}")
+		}, "llo\n"},
+		"nowhere": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "[The answer broke off.]\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			served := newChat(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+				switch w.Header().Set("Aguante-Turn", "t-1"); n {
+				case 1:
+					stream(w, degraded, "id: 2\nevent: delta\n"+`data: {"text":"He"}`, "id: 2\nevent: resume\ndata: {}")
+				case 2:
+					w.WriteHeader(http.StatusServiceUnavailable)
+				default:
+					c.rest(w)
+				}
+			})
+			var out strings.Builder
+			talk := &conversation{Options: Options{URL: served.URL}, out: &out, pause: func(context.Context, time.Duration) bool { return true }}
+			_ = talk.say(t.Context(), "one")
+			if got := out.String(); !strings.HasSuffix(got, c.says) || strings.Count(got, "He") != 1 || strings.Count(got, "Memory") != 1 {
+				t.Errorf("%q", got)
+			}
+			if last := served.asked[len(served.asked)-1]; last["path"] != "/chat/t-1/stream" || last["last"] != "2" {
+				t.Errorf("asked %v", served.asked)
 			}
 		})
 	}
