@@ -4,7 +4,7 @@ MODULES := shared functions/chat functions/materialize functions/trace cmd/aguan
 BIN     := $(CURDIR)/bin
 DATA    ?=
 
-.PHONY: help run test drills drills-full faults faults-full lint bench bench-load bench-gateway bench-recall gen build images
+.PHONY: help run test accounting drills drills-full faults faults-full lint bench bench-load bench-gateway bench-recall gen build images
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ faults: ## every dependency broken in every way, in minutes (a part of make test
 
 faults-full: ## the same with ten times the turns, judged without allowance for a busy machine
 	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 60m ./test/faults -update -full
+
+accounting: ## break every part at random and count turns: make accounting DURATION=1h
+	@$(GO) test -count=1 -timeout 180m -v ./test/accounting -duration $(or $(DURATION),10m)
 
 lint: ## style, import rules, known vulnerabilities
 	@GOWORK=off GOBIN=$(BIN) $(GO) -C tools install tool

@@ -82,6 +82,9 @@ func (s *Server) Kill() error {
 	return nil
 }
 
+// Wait waits until the server has ended.
+func (s *Server) Wait() { <-s.exited }
+
 // Restart starts a killed server again, at the same address, and waits until it is ready.
 func (s *Server) Restart(ctx context.Context) error {
 	was := s.command

@@ -1,0 +1,168 @@
+package accounting
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aguante-chat/aguante/shared/graph/neo4j"
+	"github.com/aguante-chat/aguante/test/stack"
+)
+
+// key is the API key of those who talk: how fast they do is not what is tested.
+const key = "a-key-for-the-accounting"
+
+// world is the whole system, every part a process: Redis, Neo4j, the broker (with materialize and trace), one more
+// materialize for what cannot go by the broker, and two instances of chat.
+type world struct {
+	redis, neo4j *stack.Server
+	up           *stack.Up
+	materialize  *stack.Function
+	chats        [2]*stack.Function
+	graph        *neo4j.Store
+	parts        []part
+}
+
+// part is one process that may break.
+type part struct {
+	name   string
+	server *stack.Server
+}
+
+func newWorld(ctx context.Context, dir string) (w *world, err error) {
+	w = &world{}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	if w.redis, err = stack.StartRedis(ctx); err != nil {
+		return nil, err
+	}
+	if w.neo4j, err = stack.StartNeo4j(ctx); err != nil {
+		return nil, err
+	}
+	if w.graph, err = neo4j.Open(ctx, neo4j.Config{URI: w.neo4j.URL}); err != nil {
+		return nil, err
+	}
+	if err = w.startFunctions(ctx, dir); err != nil {
+		return nil, err
+	}
+	w.parts = []part{{"redis", w.redis}, {"neo4j", w.neo4j}, {"broker", &w.up.Server}, {"materialize", &w.materialize.Server},
+		{"chat", &w.chats[0].Server}, {"chat", &w.chats[1].Server}}
+	return w, nil
+}
+
+func (w *world) startFunctions(ctx context.Context, dir string) error {
+	aguante, err := stack.Build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	broker := free()
+	arguments := []string{"--redis", w.redis.URL, "--neo4j", w.neo4j.URL, "--broker", broker}
+	if w.up, err = stack.StartUp(ctx, aguante, filepath.Join(dir, "data"), arguments, nil); err != nil {
+		return err
+	}
+	program, err := stack.BuildFunction(ctx, dir, "materialize")
+	if err != nil {
+		return err
+	}
+	stores := []string{"NEO4J_URI=" + w.neo4j.URL, "NEO4J_USERNAME=", "REDIS_URL=" + w.redis.URL}
+	if w.materialize, err = stack.StartFunction(ctx, program, stores...); err != nil {
+		return err
+	}
+	keys := filepath.Join(dir, "keys.yaml")
+	text := fmt.Sprintf("keys: [{name: accounting, sha256: %x, limits: {chat: {per_minute: 600000, burst: 100000}}}]", sha256.Sum256([]byte(key)))
+	if err := os.WriteFile(keys, []byte(text), 0o600); err != nil {
+		return err
+	}
+	if program, err = stack.BuildFunction(ctx, dir, "chat"); err != nil {
+		return err
+	}
+	environment := append(stores, "K_SINK=http://"+broker, "MATERIALIZE_URL="+w.materialize.URL, "KEYS_FILE="+keys)
+	for i := range w.chats {
+		if w.chats[i], err = stack.StartFunction(ctx, program, environment...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// free is an address that nothing listens on.
+func free() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err) // there is no loopback
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (w *world) close() {
+	if w.graph != nil {
+		_ = w.graph.Close()
+	}
+	for _, p := range slices.Backward(w.parts) {
+		_ = p.server.Stop()
+	}
+}
+
+// breakParts breaks one or two parts at a time until ctx ends, for some seconds each, and then has all of them up. Of the
+// three ways that a turn may go (broker, materialize, Redis) one is always left.
+func (w *world) breakParts(ctx context.Context) (broken []string, err error) {
+	for ctx.Err() == nil {
+		chosen := []part{w.parts[rand.N(len(w.parts))], w.parts[rand.N(len(w.parts))]}
+		if rand.N(2) == 0 || chosen[0] == chosen[1] {
+			chosen = chosen[:1]
+		}
+		var mend []func(context.Context) error
+		var said []string
+		for _, p := range chosen {
+			name, m := p.breakIt()
+			said, mend = append(said, name), append(mend, m)
+		}
+		broken = append(broken, strings.Join(said, " and "))
+		pause(ctx, time.Second+rand.N(4*time.Second))
+		for _, m := range mend {
+			if err := m(context.WithoutCancel(ctx)); err != nil {
+				return broken, err
+			}
+		}
+		pause(ctx, rand.N(2*time.Second))
+	}
+	return broken, nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// breakIt kills, freezes or, where that drains, ends a part, and gives what mends it.
+func (p part) breakIt() (what string, mend func(context.Context) error) {
+	restart := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		defer cancel()
+		return p.server.Restart(ctx)
+	}
+	switch kind := rand.N(3); {
+	case kind == 0:
+		_ = p.server.Kill()
+		return p.name + " killed", restart
+	case kind == 1 && p.name == "chat":
+		_ = p.server.Signal(syscall.SIGTERM)
+		return "chat drained", func(ctx context.Context) error { p.server.Wait(); return restart(ctx) }
+	}
+	_ = p.server.Signal(syscall.SIGSTOP)
+	return p.name + " frozen", func(context.Context) error { return p.server.Signal(syscall.SIGCONT) }
+}
