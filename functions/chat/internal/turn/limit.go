@@ -56,8 +56,22 @@ func (s *Teller) strict(r limits.Rate) limits.Rate {
 	return limits.Rate{PerMinute: max(1, r.PerMinute/n), Burst: max(1, r.Burst/n)}
 }
 
-// judge records the verdict, and turns a bad one into an error.
+// judge counts and records the verdict, and turns a bad one into an error.
 func (s *Teller) judge(ctx context.Context, began time.Time, t Turn, v Verdict, source string, missing lacks) error {
+	var err error
+	word := "allowed"
+	if !v.Allowed {
+		word, err = "limited", &Limited{v}
+	}
+	s.Telemetry.Metrics.RateLimitDecisions.WithLabelValues(word, source).Inc()
+	if r := decision.From(ctx); r != nil {
+		r.Add(began, judged(t, v, source, missing, err))
+	}
+	return err
+}
+
+// judged is the decision that a verdict is, with err the refusal.
+func judged(t Turn, v Verdict, source string, missing lacks, err error) decision.Decision {
 	c := t.Caller
 	d := decision.Decision{
 		Stage: decision.Admit, Kind: decision.Policy, Outcome: decision.Success,
@@ -69,16 +83,11 @@ func (s *Teller) judge(ctx context.Context, began time.Time, t Turn, v Verdict, 
 	if len(missing) > 0 {
 		d.Outcome, d.Dependency = decision.Fallback, missing[0].Dependency
 	}
-	var err error
-	word := "allowed"
-	if !v.Allowed {
-		word, err = "limited", &Limited{v}
+	if err != nil {
 		d.Selected = fmt.Sprintf("refused, next in %s", v.RetryAfter.Round(time.Millisecond))
 		d.Outcome, d.Error = decision.Refused, err.Error()
 	}
-	s.Telemetry.Metrics.RateLimitDecisions.WithLabelValues(word, source).Inc()
-	decision.From(ctx).Add(began, d)
-	return err
+	return d
 }
 
 // ID tells callers apart.

@@ -17,11 +17,14 @@ import (
 	"github.com/aguante-chat/aguante/shared/serve"
 )
 
-// begin names the turn and starts to record decisions.
+// begin names the turn and starts to record decisions, if anyone reads them.
 func (s *Teller) begin(ctx context.Context, t Turn) (context.Context, Turn) {
 	t = t.named()
 	t.began = time.Now()
-	return decision.Into(ctx, decision.NewRecorder(t.began)), t
+	if s.Publisher != nil && s.Flags.Enabled(serve.DecisionTrace) {
+		ctx = decision.Into(ctx, decision.NewRecorder(t.began))
+	}
+	return ctx, t
 }
 
 // named is the turn with an id and, if need be, a session.
@@ -52,10 +55,11 @@ func (s *Teller) stage(ctx context.Context, name string) (context.Context, func(
 func (s *Teller) decided(ctx context.Context, t Turn, r Reply, err error) {
 	level := lacks(r.Degraded).level()
 	s.Telemetry.Metrics.DegradationLevel.Set(float64(level))
-	if s.Publisher == nil || !s.Flags.Enabled(serve.DecisionTrace) {
+	recorder := decision.From(ctx)
+	if recorder == nil {
 		return
 	}
-	decisions := decision.From(ctx).Decisions()
+	decisions := recorder.Decisions()
 	told := decision.Trace{
 		TurnID: t.ID, SessionID: t.SessionID, User: t.User, TraceID: r.TraceID, Engine: r.Engine,
 		Level: level, Outcome: decision.Worst(decisions), Decisions: decisions,
