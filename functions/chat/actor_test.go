@@ -86,7 +86,8 @@ func begin(w http.ResponseWriter, parts ...string) {
 func says(text string) scene {
 	return func(w http.ResponseWriter, _ *http.Request, a attempt) {
 		if a.stream {
-			begin(w, delta(text[:strings.Index(text, " ")]), delta(text[strings.Index(text, " "):]), lastLine, useLine, doneLine)
+			word, rest, _ := strings.Cut(text, " ")
+			begin(w, delta(word), delta(" "+rest), lastLine, useLine, doneLine)
 			return
 		}
 		_, _ = fmt.Fprintf(w, `{"model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":%s},"finish_reason":"stop"}],"usage":%s}`, quoted(text), lastUse)

@@ -59,7 +59,7 @@ var errNoneLeft = errors.New("no engine is left that could go on")
 // attempt makes one guarded call of l. mine is asked before the first piece, or the whole answer, is taken: with false
 // the attempt ends, another engine was faster.
 func (w *walk) attempt(ctx context.Context, l *link, number int, mine func() bool) (engine.Answer, error) {
-	ctx, cancel := w.leaveTime(ctx, l)
+	ctx, cancel := w.leaveTime(ctx)
 	defer cancel()
 	out := w.output(l, mine)
 	a, err := guard.Do(ctx, l.guard, func(ctx context.Context) (engine.Answer, error) {
@@ -87,7 +87,7 @@ func (w *walk) attempt(ctx context.Context, l *link, number int, mine func() boo
 
 // leaveTime keeps of the turn's time what the rest of the turn needs and, while another engine stands by, what that one
 // needs: an engine that hangs does not take the next one's answer with it.
-func (w *walk) leaveTime(ctx context.Context, l *link) (context.Context, context.CancelFunc) {
+func (w *walk) leaveTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return ctx, func() {}

@@ -23,7 +23,7 @@ import (
 func text(all []attribute.KeyValue) (words []string) {
 	for _, a := range all {
 		if !strings.HasPrefix(string(a.Key), "server.") {
-			words = append(words, fmt.Sprintf("%s=%s", a.Key, a.Value.Emit()))
+			words = append(words, fmt.Sprintf("%s=%s", a.Key, a.Value.String()))
 		}
 	}
 	slices.Sort(words)

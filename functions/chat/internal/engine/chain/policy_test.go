@@ -297,13 +297,13 @@ func TestOlderTurnsAreDroppedOnceWhenTheRequestIsTooLong(t *testing.T) {
 func TestARefusalOfContentIsTheCallersToHear(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"400": func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, `{"error":{"message":"not this","code":"content_filter"}}`, 400)
+			http.Error(w, `{"error":{"message":"not this","code":"content_filter"}}`, http.StatusBadRequest)
 		},
 		"403": func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, `{"error":{"message":"not this","code":"content_policy_violation"}}`, 403)
+			http.Error(w, `{"error":{"message":"not this","code":"content_policy_violation"}}`, http.StatusForbidden)
 		},
 		"an inner code": func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, `{"error":{"message":"not this","code":"bad","innererror":{"code":"ResponsibleAIPolicyViolation"}}}`, 400)
+			http.Error(w, `{"error":{"message":"not this","code":"bad","innererror":{"code":"ResponsibleAIPolicyViolation"}}}`, http.StatusBadRequest)
 		},
 		"in the stream": func(w http.ResponseWriter, _ *http.Request) {
 			say(w, `data: {"error":{"message":"not this","code":"content_filter"}}`+"\n\n", "Well")

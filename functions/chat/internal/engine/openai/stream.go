@@ -30,11 +30,11 @@ func (c *Client) stream(body io.Reader, emit engine.Emit, silence *watchdog) (en
 	r := &reading{Client: c, answer: engine.Answer{Engine: c.Name()}}
 	for events := newEventReader(body); ; {
 		data, err := events.next()
-		if err != nil && !r.finished() {
-			return r.answer, c.failed(cut(err))
-		}
-		if err != nil || string(data) == "[DONE]" {
+		if string(data) == "[DONE]" || err != nil && r.finished() {
 			return r.whole(), nil // without [DONE] only the usage may be missing
+		}
+		if err != nil {
+			return r.answer, c.failed(cut(err))
 		}
 		piece, err := r.take(data)
 		if err != nil && !r.finished() {
