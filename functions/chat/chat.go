@@ -13,6 +13,7 @@ import (
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/chain"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
+	"github.com/aguante-chat/aguante/functions/chat/internal/gate"
 	"github.com/aguante-chat/aguante/functions/chat/internal/httpapi"
 	"github.com/aguante-chat/aguante/functions/chat/internal/session"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
@@ -43,7 +44,7 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	}
 	w := &wiring{Config: c}
 	p := turn.Parts{Source: source, Replicas: c.Replicas, TraceContent: c.TraceContent, Telemetry: c.Telemetry}
-	err := errors.Join(w.flags(&p), w.sessions(ctx, &p), w.engines(ctx, &p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
+	err := errors.Join(w.flags(&p), w.sessions(ctx, &p), w.gates(ctx, &p), w.engines(ctx, &p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
 	if err == nil {
 		w.events(ctx, &p)
 	}
@@ -59,6 +60,7 @@ type wiring struct {
 	Config
 	chain   *chain.Chain
 	store   *session.Store
+	policy  *gate.Policy
 	fault   func() string // of the flags file
 	closers []func(context.Context) error
 }
@@ -117,6 +119,21 @@ func (w *wiring) sessions(ctx context.Context, p *turn.Parts) error {
 	keeper := session.NewKeeper(store, p.Redis)
 	p.Streams = keeper
 	w.onClose(func(context.Context) error { keeper.Close(); return nil })
+	return nil
+}
+
+// gates are asked in the order of what they cost: the key's budget, the policy for messages, the heuristic.
+func (w *wiring) gates(ctx context.Context, p *turn.Parts) (err error) {
+	if w.policy, err = gate.Open(w.PolicyFile, w.Telemetry.Log); err != nil {
+		return err
+	}
+	var ledger gate.Ledger
+	if w.store != nil {
+		ledger = w.store
+	}
+	budget := gate.NewBudget(ledger, p.Redis)
+	w.background(ctx, budget.Run)
+	p.Gates, p.Meter = []turn.Gate{budget, gate.Messages{Policy: w.policy}, gate.Injection{Policy: w.policy}}, budget
 	return nil
 }
 
@@ -208,7 +225,7 @@ func (w *wiring) edge(teller *turn.Teller) (*serve.Function, error) {
 // health is that of the dependencies, and of the files that are followed while chat runs.
 func (w *wiring) health(teller *turn.Teller, keys *httpapi.Keys) serve.Health {
 	statuses := teller.Statuses()
-	for name, fault := range map[string]string{"flags file": w.fault(), "keys file": keys.Fault()} {
+	for name, fault := range map[string]string{"flags file": w.fault(), "keys file": keys.Fault(), "policy file": w.policy.Fault()} {
 		if fault != "" {
 			statuses = append(statuses, guard.Status{Dependency: name, Zone: limits.ZoneSync, State: "bad", LastError: fault})
 		}

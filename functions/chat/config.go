@@ -20,6 +20,8 @@ type Config struct {
 	EnginesFile string `env:"ENGINES_FILE" doc:"YAML file with the chain of engines, read again when it changes. Empty: the local engine alone."`
 	KeysFile    string `env:"KEYS_FILE" doc:"YAML file with hashed API keys, read again when it changes. Empty: every caller is anonymous."`
 
+	PolicyFile string `env:"POLICY_FILE" doc:"YAML file with what messages may hold and what is done about prompt injections, read again when it changes. Empty: no rules for messages; what looks twice like an injection is refused."`
+
 	SpendPerHour float64 `env:"SPEND_PER_HOUR" envDefault:"5" doc:"USD that all instances may spend on engines in an hour (UTC) before cheaper engines go first."`
 	SpendPerDay  float64 `env:"SPEND_PER_DAY" envDefault:"100" doc:"USD that all instances may spend on engines in a day (UTC) before none that costs is asked."`
 

@@ -16,6 +16,7 @@ type Metrics struct {
 	BreakerState        *prometheus.GaugeVec     // dependency, state: 1 for the state it is in
 	FailOpen            *prometheus.CounterVec   // zone, dependency
 	RateLimitDecisions  *prometheus.CounterVec   // decision, source
+	GateRulings         *prometheus.CounterVec   // gate, ruling
 	DegradationLevel    prometheus.Gauge         // 0 none, 1 graceful, 2 hard limit, 3 breaker open
 	Shed                prometheus.Counter
 	BacklogTurns        prometheus.Gauge
@@ -48,6 +49,7 @@ func newMetrics(registry *prometheus.Registry) *Metrics {
 		BreakerState:        r.gauges("breaker_state", "1 for the state that a breaker is in.", "dependency", "state"),
 		FailOpen:            r.counters("failopen_total", "Answers that did without a dependency.", "zone", "dependency"),
 		RateLimitDecisions:  r.counters("ratelimit_decisions_total", "Rate limit verdicts, by who gave them.", "decision", "source"),
+		GateRulings:         r.counters("gate_rulings_total", "What gates said of turns: passed, marked, refused.", "gate", "ruling"),
 		DegradationLevel:    r.gauge("degradation_level", "0 none, 1 graceful, 2 hard limit, 3 breaker open."),
 		Shed:                r.counter("shed_total", "Requests refused because chat was too busy for anyone."),
 		BacklogTurns:        r.gauge("backlog_turns", "Turns accepted and not yet in the graph."),

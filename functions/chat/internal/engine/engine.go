@@ -116,7 +116,8 @@ type Answer struct {
 	Finish    string
 	Usage     Usage
 	Told      json.RawMessage  `json:",omitempty"` // the usage as the engine told it; nil: it did not
-	Cost      float64          // USD, by the engine's price; of an engine that tells no usage, an estimate
+	Tokens    int              // that all attempts used, also when there is no answer; of an engine that tells no usage, an estimate
+	Cost      float64          // USD of all attempts, by their engines' prices; as Tokens
 	Degraded  []guard.Degraded // the engines that should have answered and did not
 }
 

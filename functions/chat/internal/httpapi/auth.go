@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
 	"os"
@@ -33,6 +34,8 @@ type key struct {
 	SHA256 string          `yaml:"sha256"` // of the key, in hex
 	Routes []string        `yaml:"routes"` // route classes; none: chat
 	Limits map[string]rate `yaml:"limits"` // by route class, where they are not the usual ones
+	Tokens int64           `yaml:"tokens_per_day"`
+	USD    float64         `yaml:"usd_per_day"`
 
 	sum [sha256.Size]byte
 }
@@ -150,6 +153,9 @@ func (k *key) check() error {
 			return fmt.Errorf("there is no route class %q", class)
 		}
 	}
+	if k.Tokens < 0 || k.USD < 0 || math.IsNaN(k.USD) {
+		return errors.New("its budget cannot be right")
+	}
 	for class, r := range k.Limits {
 		if !slices.Contains(k.Routes, class) || r.PerMinute < 1 || r.Burst < 1 {
 			return fmt.Errorf("its limit for %q cannot be right", class)
@@ -186,7 +192,7 @@ func (k *Keys) caller(secret, class string, address netip.Addr) (turn.Caller, er
 	if known == nil {
 		return c, errUnknownKey
 	}
-	c.Key, c.Rate = known.Name, usualRate(class, true)
+	c.Key, c.Rate, c.Budget = known.Name, usualRate(class, true), turn.Budget{Tokens: known.Tokens, USD: known.USD}
 	if !slices.Contains(known.Routes, class) {
 		return c, &turn.Refused{Gate: "api_key", Reason: "This API key is not good for this route."}
 	}

@@ -33,6 +33,22 @@ func keysFile(t *testing.T, text string) string {
 	return path
 }
 
+func TestAKeyHasItsBudget(t *testing.T) {
+	keys, err := OpenKeys(keysFile(t, "keys: [{name: shop, sha256: "+hashed("open")+", tokens_per_day: 2000, usd_per_day: 1.5}]"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := keys.caller("open", classChat, netip.MustParseAddr("192.0.2.7"))
+	if err != nil || got.Budget != (turn.Budget{Tokens: 2000, USD: 1.5}) {
+		t.Errorf("got %+v, %v", got.Budget, err)
+	}
+	for _, bad := range []string{"tokens_per_day: -1", "usd_per_day: -0.5", "usd_per_day: .nan"} {
+		if _, err := parseKeys([]byte("keys: [{name: shop, sha256: " + hashed("open") + ", " + bad + "}]")); err == nil {
+			t.Errorf("taken: %s", bad)
+		}
+	}
+}
+
 func TestWhoCalls(t *testing.T) {
 	keys, err := OpenKeys(keysFile(t, `
 keys:

@@ -53,6 +53,11 @@ func headKey(turnID string) string { return "aguante:stream:{" + turnID + "}:tur
 // holderKey names who tells a stream; it expires when they stop to write.
 func holderKey(turnID string) string { return "aguante:stream:{" + turnID + "}:holder" }
 
+// usedKey is what one API key used in a day: a hash of tokens and USD.
+func usedKey(key string, now time.Time) string {
+	return "aguante:spend:{" + digest(key) + "}:" + now.UTC().Format(time.DateOnly)
+}
+
 const (
 	outboxKey = "aguante:outbox"      // stream of events that no one took yet
 	unsentKey = "aguante:outbox:dead" // stream of events that no one will ever take

@@ -25,13 +25,13 @@ const (
 	recallAge    = 24 * time.Hour
 )
 
-// Open is a turn's first round trip: the rate limit and the session's last messages. What Redis
-// answers with nonsense is left out and named in Faults; an error means that Redis did not answer.
+// Open is a turn's first round trip: the rate limit, what a key with a budget used, the session's last messages. What
+// Redis answers with nonsense is left out and named in Faults; an error means that Redis did not answer.
 func (s *Store) Open(ctx context.Context, o turn.Opening) (turn.Opened, error) {
 	var messages *redis.StringSliceCmd
 	var deleted *redis.IntCmd
 	p := s.client.Pipeline()
-	rate := count(ctx, p, o.Caller)
+	rate, used := count(ctx, p, o.Caller), askUsed(ctx, p, o.Caller)
 	if o.SessionID != "" {
 		messages = p.LRange(ctx, messagesKey(o.SessionID, o.User), -readMessages, -1)
 		deleted = p.Exists(ctx, deletedKey(o.SessionID))
@@ -44,6 +44,11 @@ func (s *Store) Open(ctx context.Context, o turn.Opening) (turn.Opened, error) {
 	var err error
 	if opened.Verdict, err = verdict(rate, o.Caller); err != nil {
 		opened.Faults = append(opened.Faults, "rate limit")
+	}
+	if used != nil {
+		if opened.Used, err = decodeUsed(used); err != nil {
+			opened.Faults = append(opened.Faults, "budget")
+		}
 	}
 	if messages != nil {
 		if opened.History, err = decodeMessages(messages); err != nil {

@@ -18,7 +18,7 @@ type entry struct {
 	leave    func()
 }
 
-// admit lets the turn in, or stops it: *HopsError, *Invalid, ErrShed, *Limited. It sets the turn's one deadline. The
+// admit lets the turn in, or stops it: *HopsError, *Invalid, ErrShed, *Limited, *Refused. It sets the turn's one deadline. The
 // graph is read beside the Redis round trip; a turn that is stopped cancels it.
 func (s *Teller) admit(ctx context.Context, t Turn) (context.Context, *entry, error) {
 	stage, done := s.stage(ctx, decision.Admit)
@@ -36,7 +36,9 @@ func (s *Teller) admit(ctx context.Context, t Turn) (context.Context, *entry, er
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.Turn, ErrDeadline)
 	e.leave = func() { cancel(); s.underWay.Add(-1) }
-	err = s.limit(ctx, t, e, func() { e.graph = s.read(ctx, t, busy) })
+	if err = s.limit(ctx, t, e, func() { e.graph = s.read(ctx, t, busy) }); err == nil {
+		err = s.pass(ctx, t, e.opened)
+	}
 	return ctx, e, err
 }
 

@@ -17,6 +17,7 @@ func (s *Teller) answer(ctx context.Context, t Turn, known memory, emit Emit) (e
 	ctx, done := s.stage(ctx, decision.Answer)
 	defer done()
 	answer, err := s.Engines.Answer(ctx, t.request(known), emit)
+	s.meter(t.Caller, answer.Tokens, answer.Cost)
 	for _, end := range []error{ErrDeadline, serve.ErrDraining} {
 		if err != nil && errors.Is(context.Cause(ctx), end) {
 			err = fmt.Errorf("%w: %w", end, err)

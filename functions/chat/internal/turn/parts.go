@@ -21,6 +21,8 @@ type Parts struct {
 	Streams   Streams
 	Memory    Memory
 	Engines   Engines
+	Gates     []Gate    // in the order in which they are asked
+	Meter     Meter     // of what callers use
 	Outbox    Outbox    // for what must survive
 	Publisher Publisher // for decision traces
 	Redis     *guard.Guard
@@ -41,7 +43,8 @@ type Sessions interface {
 	Cached(ctx context.Context, user string) ([]Recalled, error) // newest first
 }
 
-// Opening asks for the caller's rate limit and, with a SessionID, what is kept of the session.
+// Opening asks for the caller's rate limit, for what a caller with a budget used today and, with a SessionID, for what is
+// kept of the session.
 type Opening struct {
 	Caller    Caller
 	User      string
@@ -51,6 +54,7 @@ type Opening struct {
 // Opened is what the sessions hold. Parts that could not be read are empty and named in Faults.
 type Opened struct {
 	Verdict *Verdict
+	Used    *Used  // by the caller's key today; nil: it has no budget, or that could not be read
 	History []Said // oldest first
 	Deleted bool   // the session was deleted: what the graph still holds of it is not its history
 	Faults  []string

@@ -72,7 +72,7 @@ func (s *Teller) read(ctx context.Context, t Turn, full bool) *reading {
 		r.result <- found{lack: &d}
 		return r
 	}
-	q := graph.Query{User: t.User, Text: t.asked(), Asker: t.asker(), Now: r.began, Limit: recalledMost}
+	q := graph.Query{User: t.User, Text: t.Asked(), Asker: t.asker(), Now: r.began, Limit: recalledMost}
 	go func() {
 		items, lack := guard.FailOpen(ctx, s.Graph, nil, func(ctx context.Context) ([]graph.Item, error) {
 			return s.Memory.Recall(ctx, q)
@@ -118,7 +118,7 @@ func (s *Teller) remember(ctx context.Context, t Turn, r *reading, result found,
 		m.recalled = recalled(result.items)
 		d.Selected = fmt.Sprintf("graph: %d items", len(m.recalled))
 		d.FallbackChain = []string{"cached recall: not needed"}
-		if len(m.recalled) == 0 && graph.Newest(graph.Query{Text: t.asked()}) {
+		if len(m.recalled) == 0 && graph.Newest(graph.Query{Text: t.Asked()}) {
 			m = s.cached(ctx, t, m)
 			d.Selected = fmt.Sprintf("cached recall: the newest %d items", len(m.recalled))
 			d.FallbackChain = []string{"graph: holds nothing yet"}
@@ -142,7 +142,7 @@ func (s *Teller) cached(ctx context.Context, t Turn, m memory) memory {
 		all, err := s.Sessions.Cached(ctx, t.User)
 		return all, neutral(err)
 	})
-	m.recalled, m.degraded = pick(all, t.asked()), m.degraded.with(lack)
+	m.recalled, m.degraded = pick(all, t.Asked()), m.degraded.with(lack)
 	return m
 }
 
@@ -236,6 +236,6 @@ func pick(cached []Recalled, question string) []Recalled {
 
 // cache is what this turn adds to the cached recall: what the user said, and what was recalled.
 func (m memory) cache(t Turn, at time.Time) []Recalled {
-	own := Recalled{TurnID: t.ID, Text: t.asked(), At: at, Role: engine.User, Speaker: t.asker()}
+	own := Recalled{TurnID: t.ID, Text: t.Asked(), At: at, Role: engine.User, Speaker: t.asker()}
 	return append([]Recalled{own}, m.recalled...)
 }

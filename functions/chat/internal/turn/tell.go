@@ -69,7 +69,7 @@ func (s *Teller) decided(ctx context.Context, t Turn, r Reply, err error) {
 		told.Outcome = decision.Failure
 	}
 	if s.TraceContent {
-		told.Content = []string{t.asked(), r.Text}
+		told.Content = []string{t.Asked(), r.Text}
 	}
 	if e, err := event.New(event.TurnDecided, s.Source, "decided-"+t.ID, t.SessionID, t.Hop, told); err == nil {
 		s.Publisher.Offer(e)
@@ -100,8 +100,8 @@ func (t Turn) bringsHistory() bool {
 	return slices.ContainsFunc(t.Messages, func(m engine.Message) bool { return m.Role == engine.Assistant })
 }
 
-// asked is what the user says in this turn.
-func (t Turn) asked() string {
+// Asked is what the user says in this turn.
+func (t Turn) Asked() string {
 	var texts []string
 	for _, m := range t.news() {
 		texts = append(texts, m.Content)

@@ -18,6 +18,7 @@ type Caller struct {
 	Address string // client address, which stands for an anonymous caller
 	Class   string // route class of the rate limit: chat, internal, …
 	Rate    limits.Rate
+	Budget  Budget // of the key
 }
 
 // Turn is one turn as it came in.

@@ -34,7 +34,7 @@ func (c *Chain) Answer(ctx context.Context, r engine.Request, emit engine.Emit) 
 		}
 	}
 	w.gaveUp(ctx, err)
-	return engine.Answer{}, err
+	return engine.Answer{Tokens: w.tokens, Cost: w.cost}, err
 }
 
 // walk is one request's way along the chain.
@@ -47,6 +47,8 @@ type walk struct {
 	at      int // the link that is asked
 
 	attempts int             // made so far
+	tokens   int             // that they used
+	cost     float64         // of them, in USD
 	text     strings.Builder // what the caller has of the answer
 	sealed   bool            // the caller has tool calls or several choices: none but their engine can go on
 	plain    bool            // an engine would not be asked for the rest: it is asked for all of it
@@ -173,7 +175,7 @@ func (w *walk) chosen(ctx context.Context, a engine.Answer) engine.Answer {
 		d.Outcome, d.Dependency = decision.Fallback, w.lacks[0].Dependency
 	}
 	decision.From(ctx).Add(w.began, d)
-	a.Degraded = w.lacks
+	a.Degraded, a.Tokens, a.Cost = w.lacks, w.tokens, w.cost
 	return a
 }
 

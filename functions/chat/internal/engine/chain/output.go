@@ -87,7 +87,7 @@ func (o *output) end(a engine.Answer, err error) (engine.Answer, error) {
 		err = &engine.Failure{Engine: o.link.Name(), Err: o.fault}
 	}
 	if err == nil || o.sent > 0 {
-		a.Cost = o.charge(a)
+		o.charge(a)
 	}
 	return a, err
 }
@@ -111,14 +111,15 @@ func (o *output) complete(a engine.Answer) (engine.Answer, error) {
 	return a, nil
 }
 
-// charge counts what an answer cost, or as much of it as came. An engine that does not tell its usage is taken to have
-// used a token for every four bytes, OpenAI's rule of thumb for English.
-func (o *output) charge(a engine.Answer) float64 {
+// charge counts what an answer used and cost, or as much of it as came. An engine that does not tell its usage is taken to
+// have used a token for every four bytes, OpenAI's rule of thumb for English.
+func (o *output) charge(a engine.Answer) {
 	u := a.Usage
 	if u == (engine.Usage{}) {
 		u = engine.Usage{PromptTokens: o.request.Size() / 4, CompletionTokens: max(o.sent, len(a.Text)) / 4}
 	}
 	cost := o.link.spec.Price.cost(u)
+	o.tokens += u.PromptTokens + u.CompletionTokens
+	o.cost += cost
 	o.Spend.add(cost)
-	return cost
 }
