@@ -25,11 +25,11 @@ func TestEveryAnsweredTurnIsMaterializedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w, err := newWorld(t.Context(), dir)
-	if err != nil {
+	w := &world{}
+	t.Cleanup(w.close)
+	if err := w.start(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.close)
 
 	ctx, end := context.WithTimeout(t.Context(), *duration)
 	defer end()

@@ -25,7 +25,7 @@ const key = "a-key-for-the-accounting"
 type world struct {
 	redis, neo4j *stack.Server
 	up           *stack.Up
-	materialize  *stack.Function
+	broker       string // its address
 	chats        [2]*stack.Function
 	graph        *neo4j.Store
 	parts        []part
@@ -37,48 +37,50 @@ type part struct {
 	server *stack.Server
 }
 
-func newWorld(ctx context.Context, dir string) (w *world, err error) {
-	w = &world{}
-	defer func() {
-		if err != nil {
-			w.close()
-		}
-	}()
+// start starts all parts. What was started is in w.parts also when one of them fails.
+func (w *world) start(ctx context.Context, dir string) (err error) {
 	if w.redis, err = stack.StartRedis(ctx); err != nil {
-		return nil, err
+		return err
 	}
+	w.parts = append(w.parts, part{"redis", w.redis})
 	if w.neo4j, err = stack.StartNeo4j(ctx); err != nil {
-		return nil, err
+		return err
 	}
+	w.parts = append(w.parts, part{"neo4j", w.neo4j})
 	if w.graph, err = neo4j.Open(ctx, neo4j.Config{URI: w.neo4j.URL}); err != nil {
-		return nil, err
+		return err
 	}
-	if err = w.startFunctions(ctx, dir); err != nil {
-		return nil, err
+	if err = w.startBroker(ctx, dir); err != nil {
+		return err
 	}
-	w.parts = []part{{"redis", w.redis}, {"neo4j", w.neo4j}, {"broker", &w.up.Server}, {"materialize", &w.materialize.Server},
-		{"chat", &w.chats[0].Server}, {"chat", &w.chats[1].Server}}
-	return w, nil
+	return w.startFunctions(ctx, dir)
 }
 
-func (w *world) startFunctions(ctx context.Context, dir string) error {
+func (w *world) startBroker(ctx context.Context, dir string) error {
 	aguante, err := stack.Build(ctx, dir)
 	if err != nil {
 		return err
 	}
-	broker := free()
-	arguments := []string{"--redis", w.redis.URL, "--neo4j", w.neo4j.URL, "--broker", broker}
+	w.broker = free()
+	arguments := []string{"--redis", w.redis.URL, "--neo4j", w.neo4j.URL, "--broker", w.broker}
 	if w.up, err = stack.StartUp(ctx, aguante, filepath.Join(dir, "data"), arguments, nil); err != nil {
 		return err
 	}
+	w.parts = append(w.parts, part{"broker", &w.up.Server})
+	return nil
+}
+
+func (w *world) startFunctions(ctx context.Context, dir string) error {
 	program, err := stack.BuildFunction(ctx, dir, "materialize")
 	if err != nil {
 		return err
 	}
 	stores := []string{"NEO4J_URI=" + w.neo4j.URL, "NEO4J_USERNAME=", "REDIS_URL=" + w.redis.URL}
-	if w.materialize, err = stack.StartFunction(ctx, program, stores...); err != nil {
+	materialize, err := stack.StartFunction(ctx, program, stores...)
+	if err != nil {
 		return err
 	}
+	w.parts = append(w.parts, part{"materialize", &materialize.Server})
 	keys := filepath.Join(dir, "keys.yaml")
 	text := fmt.Sprintf("keys: [{name: accounting, sha256: %x, limits: {chat: {per_minute: 600000, burst: 100000}}}]", sha256.Sum256([]byte(key)))
 	if err := os.WriteFile(keys, []byte(text), 0o600); err != nil {
@@ -87,11 +89,12 @@ func (w *world) startFunctions(ctx context.Context, dir string) error {
 	if program, err = stack.BuildFunction(ctx, dir, "chat"); err != nil {
 		return err
 	}
-	environment := append(stores, "K_SINK=http://"+broker, "MATERIALIZE_URL="+w.materialize.URL, "KEYS_FILE="+keys)
+	environment := append(stores, "K_SINK=http://"+w.broker, "MATERIALIZE_URL="+materialize.URL, "KEYS_FILE="+keys)
 	for i := range w.chats {
 		if w.chats[i], err = stack.StartFunction(ctx, program, environment...); err != nil {
 			return err
 		}
+		w.parts = append(w.parts, part{"chat", &w.chats[i].Server})
 	}
 	return nil
 }
