@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -30,6 +31,7 @@ const (
 )
 
 func main() {
+	runtime.LockOSThread() // the servers die with this thread (Pdeathsig)
 	flag.Parse()
 	if err := run(flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "gateway:", err)

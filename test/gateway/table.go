@@ -67,6 +67,9 @@ func rows() []row {
 	)
 }
 
+// hopeless is a latency in milliseconds that says: requests come faster than they are answered.
+const hopeless = 100
+
 // printTable prints a column for each way, beside each figure its ratio to the bare proxy's.
 func printTable(out io.Writer, ways []*way, results map[string]*figures) {
 	head, rule := "| |", "| --- |"
@@ -104,6 +107,9 @@ func (r row) cell(w *way, results map[string]*figures) string {
 	v := value(w.name)
 	if math.IsNaN(v) || v == 0 && w.process == nil {
 		return ""
+	}
+	if r.added && v > hopeless {
+		return "cannot"
 	}
 	cell := fmt.Sprintf(r.format, v)
 	if ratio := v / value(bare); w.name != direct && w.name != bare && !math.IsNaN(ratio) && !strings.Contains(cell, "-") {
