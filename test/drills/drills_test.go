@@ -35,7 +35,7 @@ func start(t *testing.T) (binary string, u *stack.Up) {
 	}
 	t.Cleanup(func() { _ = redis.Stop() })
 	u, err = stack.StartUp(ctx, binary, filepath.Join(t.TempDir(), "data"),
-		[]string{"--redis", redis.URL, "--neo4j", os.Getenv(stack.Neo4jVariable), "--faults", "127.0.0.1:0"}, nil)
+		[]string{"--redis", redis.URL, "--neo4j", os.Getenv(stack.Neo4jVariable), "--faults", "127.0.0.1:0"}, []string{"LOG_LEVEL=warn"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func List(out io.Writer, asJSON bool) error {
 var ErrFailed = errors.New("not passed")
 
 // Run holds the drill of that name, or all of them one after the other, and prints a report of each to out; progress
-// goes to progress. Faults are undone whatever happens. The error is ErrFailed with the drills that did not pass, or why
+// goes to progress. Faults are undone whatever happens. The error is ErrFailed with the drills that did not pass, and why
 // a drill could not be held.
 func Run(ctx context.Context, o Options, name string, out, progress io.Writer) error {
 	chosen, err := choose(name)
@@ -98,29 +98,29 @@ func Run(ctx context.Context, o Options, name string, out, progress io.Writer) e
 		return err
 	}
 	var failed []string
-	for i, d := range chosen {
-		patience := time.Duration(0)
-		if i > 0 {
-			patience = settling // what the drill before left open
-		}
+	var faults []error
+	patience := time.Duration(0)
+	for _, d := range chosen {
 		if err := s.ready(ctx, d, patience); err != nil {
-			return fmt.Errorf("%s: %w", d.Name, err)
+			faults = append(faults, fmt.Errorf("%s: %w", d.Name, err))
+			break
 		}
 		report, err := hold(ctx, s, d, progress)
-		if report != nil {
-			report.print(out, o.JSON)
-		}
+		report.print(out, o.JSON)
 		if err != nil {
-			return fmt.Errorf("%s: %w", d.Name, err)
-		}
-		if !report.Passed {
+			faults = append(faults, fmt.Errorf("%s: %w", d.Name, err))
+		} else if !report.Passed {
 			failed = append(failed, d.Name)
 		}
+		if ctx.Err() != nil {
+			break
+		}
+		patience = settling // for what this one left open
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("%w: %s", ErrFailed, strings.Join(failed, ", "))
+		faults = append(faults, fmt.Errorf("%w: %s", ErrFailed, strings.Join(failed, ", ")))
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 func choose(name string) ([]Drill, error) {

@@ -40,7 +40,8 @@ type Phase struct {
 	Outbox      float64  `json:"outbox_turns"`
 	DeadLetters float64  `json:"dead_letters"`
 
-	whole float64 // seconds of what was watched of it before
+	whole float64       // seconds of what was watched of it before
+	told  time.Duration // when its progress was told last
 }
 
 // see takes in one look at the system.

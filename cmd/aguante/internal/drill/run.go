@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -57,18 +58,19 @@ func hold(ctx context.Context, s *system, d Drill, progress io.Writer) (report *
 	return r.report, err
 }
 
-// forget has the system forget what the drill's user said.
+// forget has the system forget what the drill's user said, as soon as it can.
 func (r *run) forget(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
-	got, err := r.do(ctx, http.MethodDelete, r.Chat+"/users/"+r.user, "", nil)
-	if err == nil && got.status >= 300 {
-		err = fmt.Errorf("chat answers %d", got.status)
+	for {
+		got, err := r.do(ctx, http.MethodDelete, r.Chat+"/users/"+r.user, "", nil)
+		if err == nil && got.status < 300 {
+			return nil
+		}
+		if !sleep(ctx, time.Second) {
+			return fmt.Errorf("what %s said is not forgotten: %w", r.user, cmp.Or(err, fmt.Errorf("chat answers %d", got.status)))
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("what %s said is not forgotten: %w", r.user, err)
-	}
-	return nil
 }
 
 // length is how long the fault lasts.
@@ -210,8 +212,9 @@ func (r *run) recalled(ctx context.Context, s said) (times int, err error) {
 func (r *run) tell(phase string, took, limit time.Duration, p *Phase) {
 	now := took.Truncate(10 * time.Second)
 	switch {
-	case took-now >= glance:
+	case p.told == now && now > 0 || took >= glance && now == 0:
 	case now > 0:
+		p.told = now
 		fmt.Fprintf(r.progress, "  %s: %s %s of %s: %s\n", r.Name, phase, brief(now), brief(limit), p.words())
 	case limit > 0:
 		fmt.Fprintf(r.progress, "  %s: %s, %s at most\n", r.Name, phase, brief(limit))
