@@ -26,7 +26,7 @@ var opens = []string{"java.lang", "java.nio", "java.io", "java.util.concurrent",
 
 // StartNeo4j runs a Neo4j Community server without authentication.
 func StartNeo4j(ctx context.Context) (*Server, error) {
-	lib, err := neo4jJars(ctx)
+	lib, err := Neo4jJars(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +90,8 @@ func neo4jArguments(lib, home string) []string {
 		"--home-dir="+home, "--config-dir="+home)
 }
 
-// neo4jJars is the folder of Neo4j's jars, fetched once into the user's cache.
-func neo4jJars(ctx context.Context) (string, error) {
+// Neo4jJars is the folder of Neo4j's jars, fetched once into the user's cache.
+func Neo4jJars(ctx context.Context) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err

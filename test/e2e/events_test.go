@@ -1,0 +1,103 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// send posts an event to the broker, as somebody in the cluster does.
+func send(t testing.TB, kind, id, data string) {
+	t.Helper()
+	address, err := url.Parse(k(t, "get", "broker", "default", "-o", "jsonpath={.status.address.url}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := strings.Split(address.Hostname(), ".")
+	header := http.Header{"Ce-Specversion": {"1.0"}, "Ce-Type": {kind}, "Ce-Source": {"/e2e"}, "Ce-Id": {id}, "Content-Type": {"application/json"}}
+	status, content, err := inside(t.Context(), http.MethodPost, service[1], "services/"+service[0]+":80", address.Path, header, strings.NewReader(data))
+	if err != nil || status != http.StatusAccepted {
+		t.Fatalf("the broker does not take an event: %d %s, %v", status, content, err)
+	}
+}
+
+type letter struct {
+	ID, State, Reason, Destination string
+	EventID                        string `json:"event_id"`
+	Hops, Code, Replays            int
+}
+
+// deadLetter waits for the dead letter of an event.
+func deadLetter(t testing.TB, holds func(letter) bool) letter {
+	t.Helper()
+	var found letter
+	eventually(t, "the event is among the dead letters", time.Minute, func() bool {
+		var list struct {
+			DeadLetters []letter `json:"dead_letters"`
+		}
+		_, content := trace(t, http.MethodGet, "/dead-letters?limit=500")
+		if err := json.Unmarshal(content, &list); err != nil {
+			t.Fatalf("%v: %s", err, content)
+		}
+		for _, l := range list.DeadLetters {
+			if holds(l) {
+				found = l
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// subscribe makes a Trigger for a type of events to a path of the engine.
+func subscribe(t testing.TB, name, kind, path string) {
+	t.Helper()
+	trigger := fmt.Sprintf(`{"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger", "metadata": {"name": %q, "namespace": %q},
+		"spec": {"broker": "default", "filters": [{"exact": {"type": %q}}],
+		"subscriber": {"uri": "http://engine.aguante.svc.cluster.local%s"}}}`, name, namespace, kind, path)
+	if _, err := run(t.Context(), trigger, "apply", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = run(context.Background(), "", "delete", "trigger", name, "-n", namespace) })
+	k(t, "wait", "--for=condition=Ready", "trigger", name, "--timeout=60s")
+}
+
+func TestAPoisonedEventIsADeadLetterAndReplays(t *testing.T) {
+	subscribe(t, "picky", "e2e.picky", "/picky")
+	id := someone("poison")
+	began := time.Now()
+	send(t, "dev.aguante.turn.completed.v1", id, `{"turn_id": 7}`)
+	poisoned := deadLetter(t, func(l letter) bool { return l.EventID == id })
+	if poisoned.Code < 400 || poisoned.Code >= 500 || !strings.Contains(poisoned.Destination, "materialize") {
+		t.Errorf("%+v", poisoned)
+	}
+	refused := time.Since(began)
+
+	id = someone("picky")
+	send(t, "e2e.picky", id, `{}`)
+	l := deadLetter(t, func(l letter) bool { return l.EventID == id })
+	engineCall(t, http.MethodDelete, "/picky")
+	if status, content := trace(t, http.MethodPost, "/dead-letters/"+l.ID+"/replay"); status != http.StatusOK {
+		t.Fatalf("replay: %d %s", status, content)
+	}
+	again := deadLetter(t, func(l letter) bool { return l.EventID == id && l.State == "replayed" })
+	t.Logf("a turn without a turn_id: %d %q, a dead letter after %v; one replayed: %s", poisoned.Code, poisoned.Reason, refused, again.State)
+}
+
+func TestALoopOfTriggersStopsAfterThreeHops(t *testing.T) {
+	subscribe(t, "loop", "dev.aguante.turn.materialized.v1", "/")
+	c, user := newCaller(t), someone("loop")
+	began := time.Now()
+	c.say(t, user, "I live in Cuenca.")
+	last := deadLetter(t, func(l letter) bool { return l.Hops > 3 })
+	if last.Code != http.StatusUnprocessableEntity {
+		t.Errorf("%+v", last)
+	}
+	t.Logf("%d hops, then %d %q after %v", last.Hops, last.Code, last.Reason, time.Since(began))
+}

@@ -1,0 +1,139 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// underLoad takes turns for as long as breaking takes, and a little longer.
+func underLoad(t testing.TB, atOnce int, message string, breaking func()) *result {
+	t.Helper()
+	c := newCaller(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var group sync.WaitGroup
+	var r *result
+	group.Go(func() { r = c.load(ctx, atOnce, someone("load"), message) })
+	time.Sleep(2 * time.Second)
+	breaking()
+	time.Sleep(2 * time.Second)
+	stop()
+	group.Wait()
+	return r
+}
+
+// kill ends pods at once, as a crash of their node would.
+func kill(t testing.TB, names ...string) {
+	t.Helper()
+	if len(names) > 0 {
+		k(t, append([]string{"delete", "pod", "--grace-period=0", "--force"}, names...)...)
+	}
+}
+
+// lost are the answered turns that are not in the graph within so long.
+func lost(t testing.TB, r *result, within time.Duration) []string {
+	t.Helper()
+	c := newCaller(t)
+	turns := slices.Clone(r.replies)
+	for deadline := time.Now().Add(within); len(turns) > 0 && time.Now().Before(deadline); time.Sleep(time.Second) {
+		turns = slices.DeleteFunc(turns, func(told reply) bool { return c.remembered(t, told.user, "Where do I live?", told.TurnID) })
+	}
+	ids := make([]string, len(turns))
+	for i, told := range turns {
+		ids[i] = told.TurnID
+	}
+	return ids
+}
+
+func TestKilledPodsLoseNoTurn(t *testing.T) {
+	annotate(t, "chat", map[string]string{"min-scale": "2"})
+	command(t)
+	const atOnce = 6
+	for _, service := range []string{"chat", "materialize", "trace"} {
+		t.Run(service, func(t *testing.T) {
+			kills := 0
+			r := underLoad(t, atOnce, "I live in Cuenca. (take 200ms)", func() {
+				for range 3 {
+					victims := pods(t, service)
+					kill(t, victims[:min(1, len(victims))]...)
+					kills += min(1, len(victims))
+					time.Sleep(2 * time.Second)
+				}
+			})
+			failed := 0
+			for status, n := range r.statuses {
+				if status != 200 {
+					failed += n
+				}
+			}
+			allowed := 0
+			if service == "chat" {
+				allowed = kills * atOnce // no more than were in flight
+			}
+			if failed > allowed {
+				t.Errorf("%d pods killed, %d turns failed: %v", kills, failed, r.faults[:min(5, len(r.faults))])
+			}
+			if gone := lost(t, r, time.Minute); len(gone) > 0 {
+				t.Errorf("%d answered turns are lost: %s", len(gone), strings.Join(gone[:min(5, len(gone))], " "))
+			}
+			t.Logf("%d pods killed: %v; lost: none of %d", kills, r, len(r.replies))
+		})
+	}
+}
+
+// java is a shell's way to signal Neo4j's process.
+const java = `for p in /proc/[0-9]*; do read -r name < $p/comm; [ "$name" = java ] && kill -%s ${p##*/}; done`
+
+func TestChatGoesOnWithoutItsStores(t *testing.T) {
+	annotate(t, "chat", map[string]string{"min-scale": "1"})
+	const frozen = 5 * time.Second
+	cases := []struct {
+		name, dependency string
+		breakIt          func(t *testing.T)
+		within           time.Duration // of all answers
+	}{
+		{"Redis killed", "redis", func(t *testing.T) { kill(t, pods(t, "redis")...) }, 5 * time.Second},
+		{"Redis frozen", "redis", func(t *testing.T) {
+			k(t, "exec", "deploy/redis", "--", "redis-cli", "client", "pause", fmt.Sprint(frozen.Milliseconds()), "all")
+			time.Sleep(frozen)
+		}, 5 * time.Second},
+		{"Neo4j frozen", "neo4j", func(t *testing.T) {
+			k(t, "exec", "deploy/neo4j", "--", "sh", "-c", fmt.Sprintf(java, "STOP"))
+			time.Sleep(frozen)
+			k(t, "exec", "deploy/neo4j", "--", "sh", "-c", fmt.Sprintf(java, "CONT"))
+		}, 8 * time.Second},
+		{"Neo4j killed", "neo4j", func(t *testing.T) { kill(t, pods(t, "neo4j")...) }, 8 * time.Second},
+	}
+	for _, broken := range cases {
+		t.Run(broken.name, func(t *testing.T) {
+			r := underLoad(t, 4, "Where do I live?", func() { broken.breakIt(t) })
+			if len(r.statuses) != 1 || r.statuses[200] == 0 {
+				t.Errorf("answers: %v %v", r, r.faults[:min(5, len(r.faults))])
+			}
+			if slowest := at(r.took, 1); slowest > broken.within {
+				t.Errorf("a turn took %v", slowest)
+			}
+			degraded := 0
+			for _, told := range r.replies {
+				for _, d := range told.Degraded {
+					if d.Dependency == broken.dependency {
+						degraded++
+						break
+					}
+				}
+			}
+			if degraded == 0 {
+				t.Error("no answer says that anything was lacking")
+			}
+			c, mended := newCaller(t), time.Now()
+			eventually(t, "chat has it back", 2*time.Minute, func() bool { return len(c.say(t, someone("back"), "Where do I live?").Degraded) == 0 })
+			t.Logf("%v, slowest %v; %d of them say %s is lacking; whole again %v after",
+				r, at(r.took, 1), degraded, broken.dependency, time.Since(mended).Round(time.Millisecond))
+		})
+	}
+}

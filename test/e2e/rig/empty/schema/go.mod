@@ -1,0 +1,3 @@
+module knative.dev/hack/schema
+
+go 1.25.0

@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// engineCall speaks to the commanded engine.
+func engineCall(t testing.TB, method, path string) []byte {
+	t.Helper()
+	status, content, err := inside(t.Context(), method, namespace, "services/engine:80", path, http.Header{}, nil)
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("engine: %d, %v", status, err)
+	}
+	return content
+}
+
+// most is how much each chat pod asked of the engine at once.
+func most(t testing.TB) map[string]int {
+	t.Helper()
+	var by map[string]int
+	if err := json.Unmarshal(engineCall(t, http.MethodGet, "/most"), &by); err != nil {
+		t.Fatal(err)
+	}
+	return by
+}
+
+func TestChatScalesByItsConcurrencyAndBack(t *testing.T) {
+	command(t)
+	annotate(t, "chat", map[string]string{"target": "10", "target-utilization-percentage": "100", "window": "6s"})
+	engineCall(t, http.MethodDelete, "/most")
+	c := newCaller(t)
+	ctx, stop := context.WithTimeout(t.Context(), 15*time.Second)
+	defer stop()
+	var peak atomic.Int64
+	go func() {
+		for ctx.Err() == nil {
+			peak.Store(max(peak.Load(), int64(len(pods(t, "chat")))))
+			time.Sleep(500 * time.Millisecond)
+		}
+	}()
+	answers := c.load(ctx, 30, someone("crowd"), "How are you? (take 500ms)")
+	if n := peak.Load(); n < 3 || n > 5 {
+		t.Errorf("30 turns at once and a target of 10 make %d pods", n)
+	}
+	if len(answers.statuses) != 1 {
+		t.Errorf("answers: %v %v", answers, answers.faults[:min(5, len(answers.faults))])
+	}
+	for pod, n := range most(t) {
+		if n > 20 {
+			t.Errorf("%s had %d turns at once, its containerConcurrency is 20", pod, n)
+		}
+	}
+	quiet := time.Now()
+	eventually(t, "chat is at zero again", 2*time.Minute, func() bool { return len(pods(t, "chat")) == 0 })
+	t.Logf("30 at once, target 10: %d pods; %v; at once in a pod: %v; quiet → zero in %v",
+		peak.Load(), answers, most(t), time.Since(quiet).Round(time.Second))
+}
+
+func TestContainerConcurrencyIsHeld(t *testing.T) {
+	command(t)
+	patch(t, "chat", `{"metadata": {"annotations": {"autoscaling.knative.dev/max-scale": "1"}}, "spec": {"containerConcurrency": 5}}`)
+	engineCall(t, http.MethodDelete, "/most")
+	c := newCaller(t)
+	ctx, stop := context.WithTimeout(t.Context(), 4*time.Second)
+	defer stop()
+	answers := c.load(ctx, 20, someone("queue"), "How are you? (take 200ms)")
+	by := most(t)
+	for pod, n := range by {
+		if n > 5 {
+			t.Errorf("%s had %d turns at once", pod, n)
+		}
+	}
+	if len(by) != 1 || len(answers.statuses) != 1 {
+		t.Errorf("at once by pod: %v; answers: %v", by, answers)
+	}
+	t.Logf("20 at once, containerConcurrency 5, one pod: %v; at once: %v", answers, by)
+}
+
+func TestMinScaleDoesWhatItSays(t *testing.T) {
+	annotate(t, "chat", map[string]string{"min-scale": "2"})
+	began := time.Now()
+	eventually(t, "two pods without a single request", time.Minute, func() bool { return len(pods(t, "chat")) == 2 })
+	t.Logf("min-scale 2: two pods %v after Ready", time.Since(began).Round(time.Millisecond))
+}
+
+func TestAMistypedManifestIsRefused(t *testing.T) {
+	for annotation, value := range map[string]string{"min-scale": "two", "window": "10", "target": "-1", "metric": "turns", "max-scale": "many"} {
+		mistake := `{"spec": {"template": {"metadata": {"annotations": {"autoscaling.knative.dev/` + annotation + `": "` + value + `"}}}}}`
+		_, err := run(t.Context(), "", "patch", "ksvc", "chat", "-n", namespace, "--type=merge", "--dry-run=server", "-p", mistake)
+		if err == nil {
+			t.Errorf("%s: %s is taken", annotation, value)
+			continue
+		}
+		t.Logf("%s: %s → %v", annotation, value, err)
+	}
+}

@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// someone is a user whom no other test knows.
+func someone(name string) string { return fmt.Sprintf("%s-%d", name, time.Now().UnixNano()) }
+
+func TestATurnThroughTheIngressIsAnsweredMaterializedAndTraced(t *testing.T) {
+	c, user := newCaller(t), someone("ana")
+	began := time.Now()
+	told := c.say(t, user, "My sister Lucía lives in Cuenca.")
+	answered := time.Since(began)
+	eventually(t, "the turn is in the graph", time.Minute, func() bool {
+		return c.remembered(t, user, "Where does Lucía live?", "Cuenca")
+	})
+	materialized := time.Since(began)
+	eventually(t, "its decisions are known", time.Minute, func() bool { return traced(t, told.TurnID) })
+	asked := c.say(t, user, "Where does my sister live?")
+	if asked.SessionID == told.SessionID || !strings.Contains(asked.Reply, "Cuenca") {
+		t.Errorf("another session does not remember: %q", asked.Reply)
+	}
+	if len(asked.Degraded) > 0 {
+		t.Errorf("degraded with everything up: %v", asked.Degraded)
+	}
+	t.Logf("answered after %v, in the graph after %v, traced after %v", answered, materialized, time.Since(began))
+}
+
+func TestWhatIsOnlyForTheClusterIsNotForTheIngress(t *testing.T) {
+	client := outside()
+	defer client.CloseIdleConnections()
+	for _, service := range []string{"materialize", "trace"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, serviceURL(t, service)+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _, err := do(client, request); err == nil && status == http.StatusOK {
+			t.Errorf("%s answers from outside the cluster", service)
+		}
+	}
+}
+
+func TestAStreamOutlivesTheScaleDownOfItsPod(t *testing.T) {
+	command(t)
+	c := newCaller(t)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.chat+"/chat",
+		bytes.NewReader([]byte(`{"message": "Tell me a long story. (take 8s)", "stream": true}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer e2e")
+	answer, err := c.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var deltas int
+	last := ""
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		name, is := strings.CutPrefix(lines.Text(), "event: ")
+		if !is {
+			continue
+		}
+		if last = name; name == "delta" {
+			if deltas++; deltas == 3 { // as a scale-down does
+				k(t, append([]string{"delete", "pod", "--wait=false"}, pods(t, "chat")...)...)
+			}
+		}
+	}
+	if last != "done" || deltas < 15 {
+		t.Errorf("the stream ended with %q after %d pieces", last, deltas)
+	}
+	t.Logf("%d pieces over 8 s, the pod told to go after the third", deltas)
+}

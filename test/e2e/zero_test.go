@@ -1,0 +1,33 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+)
+
+const rounds = 5
+
+func TestEverythingWakesFromZero(t *testing.T) {
+	quick := map[string]string{"min-scale": "0", "window": "6s"}
+	for _, service := range []string{"chat", "materialize", "trace"} {
+		annotate(t, service, quick)
+	}
+	c := newCaller(t)
+	var answered, materialized, decided, asleep []time.Duration
+	for range rounds {
+		still := time.Now()
+		for _, service := range []string{"chat", "materialize", "trace"} {
+			eventually(t, service+" is at zero", 2*time.Minute, func() bool { return len(pods(t, service)) == 0 })
+		}
+		asleep = append(asleep, time.Since(still))
+		user, began := someone("zoe"), time.Now()
+		told := c.say(t, user, "My brother Tomás plays the oboe.")
+		answered = append(answered, time.Since(began))
+		eventually(t, "materialize woke", time.Minute, func() bool { return c.remembered(t, user, "What does Tomás play?", "oboe") })
+		materialized = append(materialized, time.Since(began))
+		eventually(t, "trace woke", time.Minute, func() bool { return len(pods(t, "trace")) > 0 && traced(t, told.TurnID) })
+		decided = append(decided, time.Since(began))
+	}
+	t.Logf("from zero, medians of %d: answered %v, materialized %v, traced %v; quiet → all at zero %v",
+		rounds, median(answered), median(materialized), median(decided), median(asleep))
+}
