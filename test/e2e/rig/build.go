@@ -142,7 +142,7 @@ func compile(ctx context.Context, dir, flags string, packages ...string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	arguments := append([]string{"-n", "10", "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", dir + "/"}, packages...)
+	arguments := append([]string{"-n", "10", "go", "build", "-tags=cluster", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", dir + "/"}, packages...)
 	command := exec.CommandContext(ctx, "nice", arguments...)
 	command.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
