@@ -1,4 +1,5 @@
-//go:build cluster // minutes of compiling: nobody but rig asks for it
+// Minutes of compiling: nobody but rig asks for it.
+//go:build cluster
 
 // Command kubernetes is every program of a Kubernetes node and its etcd in one binary. Its own name or else its first
 // argument says which it is.
