@@ -61,7 +61,8 @@ type wiring struct {
 	chain   *chain.Chain
 	store   *session.Store
 	policy  *gate.Policy
-	fault   func() string // of the flags file
+	sweep   func(context.Context) error // nil: there is no outbox to empty
+	fault   func() string               // of the flags file
 	closers []func(context.Context) error
 }
 
@@ -193,6 +194,7 @@ func (w *wiring) drain(ctx context.Context, sender *event.Sender, redis *guard.G
 		Store: w.store, Redis: redis, Consumer: uuid.NewString(), Post: sender.Post,
 		Waiting: w.Telemetry.Metrics.OutboxTurns, Log: w.Telemetry.Log,
 	}
+	w.sweep = d.Drain
 	w.background(ctx, d.Run)
 }
 
@@ -213,7 +215,7 @@ func (w *wiring) edge(teller *turn.Teller) (*serve.Function, error) {
 	}
 	health := func() serve.Health { return w.health(teller, keys) }
 	handler, err := httpapi.New(httpapi.Parts{
-		Teller: teller, Models: w.chain.Models, Keys: keys, Proxies: proxies, Health: health,
+		Teller: teller, Models: w.chain.Models, Keys: keys, Proxies: proxies, Health: health, Sweep: w.sweep,
 		Page: page.Options{TraceURL: w.TraceURL, MaxMessage: limits.MaxMessage}, Telemetry: w.Telemetry,
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rickb777/date/period"
+	sources "knative.dev/eventing/pkg/apis/sources/v1"
 	serving "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/yaml"
 
@@ -107,6 +108,26 @@ func TestTheServicesOfTheRepositoryAreWhatKnativeTakes(t *testing.T) {
 		if err := s.Validate(t.Context()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The PingSource is what Knative takes; that chat has the route is TestAPingEmptiesTheOutboxOfAChatAtZero.
+func TestTheOutboxIsSweptWithinTheTimeThatATurnHas(t *testing.T) {
+	content, err := fs.ReadFile(Manifests(), "outbox.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p sources.PingSource
+	if err := yaml.UnmarshalStrict(content, &p); err != nil {
+		t.Fatal(err)
+	}
+	p.Namespace = "aguante"
+	p.SetDefaults(t.Context())
+	if err := p.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if p.Spec.Sink.Ref.Name != "chat" || p.Spec.Sink.URI.String() != "/outbox/sweep" || p.Spec.Schedule != "*/5 * * * *" {
+		t.Errorf("%+v", p.Spec)
 	}
 }
 

@@ -2,6 +2,7 @@
 package httpapi
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"slices"
@@ -27,6 +28,7 @@ type Parts struct {
 	Keys      *Keys
 	Proxies   Proxies
 	Health    func() serve.Health
+	Sweep     func(context.Context) error // empties the outbox; nil: there is none
 	Page      page.Options
 	Telemetry *telemetry.Telemetry
 }
@@ -52,6 +54,7 @@ func (a *api) routes() []route {
 		{http.MethodDelete, "/sessions/{id}", classChat, a.deleteSession, writeProblem},
 		{http.MethodDelete, "/users/{user}", classChat, a.forget, writeProblem},
 		{http.MethodGet, "/recall", classInternal, a.recall, writeProblem},
+		{http.MethodPost, "/outbox/sweep", "", a.sweep, writeProblem},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,10 +32,13 @@ type Drainer struct {
 	Post     func(ctx context.Context, e event.Event) error
 	Waiting  prometheus.Gauge // aguante_outbox_turns
 	Log      *slog.Logger
+
+	draining sync.Mutex // Run and Drain share a consumer, and one takes at a time
 }
 
 // Run drains until ctx ends, once a second and, while nobody takes the events, more and more seldom.
 func (d *Drainer) Run(ctx context.Context) {
+	defer d.leave(context.WithoutCancel(ctx))
 	wait := drainEvery
 	for rest(ctx, wait) {
 		if err := d.Drain(ctx); err != nil {
@@ -55,8 +59,17 @@ func rest(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// leave takes the consumer's name out of Redis: instances come and go, and every one has another.
+func (d *Drainer) leave(ctx context.Context) {
+	if err := d.redis(ctx, func(ctx context.Context) error { return d.Store.leave(ctx, d.Consumer) }); err != nil {
+		d.Log.Debug("the outbox still names a consumer that has left", "error", err)
+	}
+}
+
 // Drain posts what waits at the moment. Its error is that of Redis, or of the last event that nobody took.
 func (d *Drainer) Drain(ctx context.Context) error {
+	d.draining.Lock()
+	defer d.draining.Unlock()
 	for {
 		some, err := guard.Do(ctx, d.Redis, func(ctx context.Context) ([]kept, error) {
 			return d.Store.take(ctx, d.Consumer)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -116,4 +117,18 @@ func (s *Store) done(ctx context.Context, id string) error {
 	}
 	s.waiting.Add(-1)
 	return nil
+}
+
+// leave removes consumer's name, unless events are still its own: those another one claims.
+func (s *Store) leave(ctx context.Context, consumer string) error {
+	own, err := s.client.XPendingExt(ctx, &redis.XPendingExtArgs{
+		Stream: outboxKey, Group: drainGroup, Start: "-", End: "+", Count: 1, Consumer: consumer,
+	}).Result()
+	if err != nil || len(own) > 0 {
+		if err != nil && strings.HasPrefix(err.Error(), "NOGROUP") {
+			return nil // nothing was ever kept
+		}
+		return err
+	}
+	return s.client.XGroupDelConsumer(ctx, outboxKey, drainGroup, consumer).Err()
 }

@@ -141,6 +141,36 @@ func TestPutsAsideWhatWillNeverBeTaken(t *testing.T) {
 	})
 }
 
+func TestADrainerThatLeavesTakesItsNameWithIt(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		names := func() (all []string) {
+			for _, c := range s.client.XInfoConsumers(t.Context(), outboxKey, drainGroup).Val() {
+				all = append(all, c.Name)
+			}
+			return all
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		drainer(s, "early", &posted{}).Run(ctx) // there is no outbox yet
+		keep(t, s, "t000", "t001")
+		fails := &posted{fail: func(string) error { return errors.New("down") }}
+		busy := drainer(s, "busy", fails)
+		if err := busy.Drain(t.Context()); err == nil {
+			t.Fatal("no error")
+		}
+		if busy.Run(ctx); !slices.Equal(names(), []string{"busy"}) {
+			t.Errorf("who has events left must stay to be claimed from: %v", names())
+		}
+		fails.fail = nil
+		if err := busy.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if busy.Run(ctx); len(names()) != 0 {
+			t.Errorf("left behind: %v", names())
+		}
+	})
+}
+
 func TestClaimsWhatADeadInstanceTook(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr()+patient)
