@@ -19,13 +19,13 @@ import (
 	"github.com/aguante-chat/aguante/functions/chat/internal/session/redistest"
 )
 
-func keysFile(t *testing.T) *httpapi.Keys {
+func keysFile(t testing.TB) *httpapi.Keys {
 	t.Helper()
 	var text strings.Builder
 	text.WriteString("keys:\n")
 	for _, name := range []string{"shop", "desk"} {
 		sum := sha256.Sum256([]byte(name))
-		text.WriteString("  - name: " + name + "\n    sha256: " + hex.EncodeToString(sum[:]) + "\n")
+		text.WriteString("  - name: " + name + "\n    sha256: " + hex.EncodeToString(sum[:]) + "\n    limits: {chat: {per_minute: 6000000, burst: 1000000}}\n")
 	}
 	path := filepath.Join(t.TempDir(), "keys.yaml")
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/functions/chat/internal/httpapi"
 	"github.com/aguante-chat/aguante/functions/chat/internal/session"
+	"github.com/aguante-chat/aguante/functions/chat/internal/session/redistest"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/guard"
@@ -34,6 +36,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type speaker struct {
 	pieces []string
 	step   func(ctx context.Context) error
+	chunks bool // as an engine does that speaks OpenAI's language
 
 	mu    sync.Mutex
 	asked int
@@ -47,13 +50,18 @@ func (s *speaker) Answer(ctx context.Context, r engine.Request, emit engine.Emit
 	if !strings.HasPrefix(whole, r.Sent) {
 		return engine.Answer{}, fmt.Errorf("the caller has %q of %q", r.Sent, whole)
 	}
-	said := 0
+	said, chunk := 0, engine.Chunk{Model: "speaker"}
 	for _, p := range s.pieces {
 		said += len(p)
 		if said <= len(r.Sent) {
 			continue
 		}
-		if s.step(ctx) != nil || emit(engine.Piece{Text: p}) != nil {
+		piece := engine.Piece{Text: p}
+		if s.chunks {
+			chunk.Choices = `[{"index":0,"delta":{"content":"` + p + `"}}]`
+			piece.Chunk = &chunk
+		}
+		if s.step(ctx) != nil || emit(piece) != nil {
 			return engine.Answer{}, engine.ErrLeft
 		}
 	}
@@ -65,6 +73,9 @@ func (s *speaker) Statuses() []guard.Status { return nil }
 // at waits d for each piece.
 func at(d time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
+		if d == 0 {
+			return nil
+		}
 		select {
 		case <-time.After(d):
 			return nil
@@ -116,6 +127,7 @@ type house struct {
 	keys    *httpapi.Keys
 	grace   time.Duration
 
+	unkept    bool // keeps no streams
 	impatient bool // waits for Redis as long as a turn does
 }
 
@@ -132,7 +144,11 @@ func (h *house) run(t tester) *instance {
 	door := guard.New(patient, nil)
 	keeper := session.NewKeeper(store, door)
 	nop := telemetry.Nop()
-	teller := turn.New(turn.Parts{Source: "/chat", Sessions: store, Archive: store, Streams: keeper, Engines: h.speaker, Outbox: &h.outbox, Redis: door, Flags: allOn{}, Telemetry: nop})
+	parts := turn.Parts{Source: "/chat", Sessions: store, Archive: store, Streams: keeper, Engines: h.speaker, Outbox: &h.outbox, Redis: door, Flags: allOn{}, Telemetry: nop}
+	if h.unkept {
+		parts.Streams = nil
+	}
+	teller := turn.New(parts)
 	handler, err := httpapi.New(httpapi.Parts{Teller: teller, Keys: h.keys, Models: func() []string { return nil },
 		Health: func() serve.Health { return serve.Health{} }, Telemetry: nop})
 	if err != nil {
@@ -308,5 +324,30 @@ func (c *closer) Cleanup(f func()) { c.after = append(c.after, f) }
 func (c *closer) close() {
 	for _, f := range c.after {
 		f()
+	}
+}
+
+// BenchmarkStream is a stream of 1,000 pieces over a connection, kept for who comes back, and not. What the client takes
+// is in it.
+func BenchmarkStream(b *testing.B) {
+	h := &house{redis: redistest.URL(b), speaker: &speaker{pieces: slices.Repeat([]string{"some words "}, 1000), step: at(0), chunks: true}, keys: keysFile(b), grace: time.Second}
+	for _, name := range []string{"kept", "not kept"} {
+		h.unkept = name == "not kept"
+		here := h.run(b)
+		for way := range ways {
+			b.Run(name+"/"+way, func(b *testing.B) {
+				client := &http.Client{}
+				defer client.CloseIdleConnections()
+				b.ReportAllocs()
+				for b.Loop() {
+					answer, err := client.Do(with(ask(b, here.url+ways[way].path, ways[way].body), "Authorization", "Bearer shop"))
+					if err != nil || answer.StatusCode != http.StatusOK {
+						b.Fatal(answer, err)
+					}
+					_, _ = io.Copy(io.Discard, answer.Body)
+					_ = answer.Body.Close()
+				}
+			})
+		}
 	}
 }

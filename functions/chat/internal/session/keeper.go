@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -54,8 +53,6 @@ func (k *Keeper) Close() {
 // Keep begins to keep t's stream in the name of holder.
 func (k *Keeper) Keep(t turn.Turn, holder string) turn.Keeping {
 	s := &keeping{keeper: k, turn: t, holder: holder}
-	s.encoder = json.NewEncoder(&s.pending)
-	s.encoder.SetEscapeHTML(false)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.running[s] = struct{}{}

@@ -220,7 +220,7 @@ func TestNoMoreIsKeptOfAStreamThanAMegabyte(t *testing.T) {
 func TestNonsenseInAStreamIsUnreadableAndNoError(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		k := keeperOf(t, s)
-		for name, value := range map[string][]any{"pieces": {"pieces", "{"}, "end": {"end", "nonsense"}} {
+		for name, value := range map[string][]any{"pieces": {"pieces", "{"}, "degraded": {"pieces", "\x03\x00\x00\x01{"}, "end": {"end", "nonsense"}} {
 			s.client.XAdd(t.Context(), &redis.XAddArgs{Stream: piecesKey(name), Values: value})
 			if _, err := k.Read(t.Context(), name, "", ""); err == nil || !strings.Contains(err.Error(), turn.ErrUnreadable.Error()) {
 				t.Errorf("%s: %v", name, err)
@@ -257,9 +257,8 @@ func BenchmarkKeptPiece(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				s.Add(p)
-				if s.pending.Len() > 8<<10 {
-					s.pending.Reset()
-					s.bytes = 0
+				if len(s.pending) > 8<<10 {
+					s.pending, s.bytes = s.pending[:0], 0
 				}
 			}
 		})

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"sync"
@@ -20,10 +19,7 @@ type keeping struct {
 	holder string
 
 	mu      sync.Mutex
-	pending bytes.Buffer // pieces that are not written yet
-	encoder *json.Encoder
-	piece   keptPiece // and chunk: the last one, so that the next costs no allocation
-	chunk   keptChunk
+	pending []byte // pieces that are not written yet
 	bytes   int
 	begun   bool // it is in Redis
 	over    bool
@@ -40,16 +36,9 @@ func (s *keeping) Add(p turn.Piece) *guard.Degraded {
 	if s.lack != nil {
 		return s.lack
 	}
-	before := s.pending.Len()
-	s.piece = keptPiece{Text: p.Text, ToolCalls: p.ToolCalls, Degraded: p.Degraded}
-	if c := p.Chunk; c != nil {
-		s.chunk = keptChunk{Model: c.Model, Fingerprint: c.Fingerprint, ServiceTier: c.ServiceTier, Choices: append(s.chunk.Choices[:0], c.Choices...)}
-		s.piece.Chunk = &s.chunk
-	}
-	if err := s.encoder.Encode(&s.piece); err != nil {
-		s.lacks(guard.Error)
-	}
-	if s.bytes += s.pending.Len() - before; s.bytes > keptBytes {
+	before := len(s.pending)
+	s.pending = appendPiece(s.pending, p)
+	if s.bytes += len(s.pending) - before; s.bytes > keptBytes {
 		s.lacks(guard.Error)
 	}
 	return s.lack
@@ -83,11 +72,11 @@ func (s *keeping) take(now time.Time) (e entry, due, over bool) {
 	if s.lack != nil {
 		return e, false, true
 	}
-	due = !s.begun || s.over || s.pending.Len() > 0 || now.Sub(s.wrote) >= renewEvery
+	due = !s.begun || s.over || len(s.pending) > 0 || now.Sub(s.wrote) >= renewEvery
 	if !due {
 		return e, false, false
 	}
-	e = entry{stream: s, pieces: s.pending.String(), end: s.end, isNew: !s.begun, letGo: s.over}
+	e = entry{stream: s, pieces: string(s.pending), end: s.end, isNew: !s.begun, letGo: s.over}
 	if !s.begun || s.end != "" {
 		head, err := encodeTurn(s.turn, s.end != "")
 		if err != nil {
@@ -96,7 +85,7 @@ func (s *keeping) take(now time.Time) (e entry, due, over bool) {
 		}
 		e.head = string(head)
 	}
-	s.pending.Reset()
+	s.pending = s.pending[:0]
 	s.wrote, s.begun = now, true
 	return e, true, s.over
 }
@@ -122,5 +111,5 @@ func (s *keeping) lose(why guard.Result) {
 func (s *keeping) lacks(why guard.Result) {
 	d := s.keeper.redis.Dependency()
 	s.lack = &guard.Degraded{Zone: d.Zone, Dependency: d.Name, Reason: string(why)}
-	s.pending = bytes.Buffer{}
+	s.pending = nil
 }

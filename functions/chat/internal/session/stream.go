@@ -4,13 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
-	"github.com/aguante-chat/aguante/shared/guard"
 )
 
 // Read gives what is kept of a stream after a position of it, empty for all of it. With a holder, the stream is taken by
@@ -51,39 +49,15 @@ func (k *Keeper) Read(ctx context.Context, turnID, after, holder string) (turn.T
 	return told, nil
 }
 
-// A stream's entries have the fields pieces, each a line of JSON, and end.
-
-// keptPiece is a piece as it stands in a stream.
-type keptPiece struct {
-	Text      string          `json:"text,omitempty"`
-	ToolCalls json.RawMessage `json:"tool_calls,omitempty"`
-	Chunk     *keptChunk      `json:"chunk,omitempty"`
-	Degraded  *guard.Degraded `json:"degraded,omitempty"`
-}
-
-type keptChunk struct {
-	Model       string          `json:"model,omitempty"`
-	Fingerprint string          `json:"fingerprint,omitempty"`
-	ServiceTier string          `json:"service_tier,omitempty"`
-	Choices     json.RawMessage `json:"choices"`
-}
-
-func (k keptPiece) piece() turn.Piece {
-	p := turn.Piece{Text: k.Text, ToolCalls: k.ToolCalls, Degraded: k.Degraded}
-	if c := k.Chunk; c != nil {
-		p.Chunk = &engine.Chunk{Model: c.Model, Fingerprint: c.Fingerprint, ServiceTier: c.ServiceTier, Choices: string(c.Choices)}
-	}
-	return p
-}
-
+// decodeEntry reads an entry of a stream: its pieces, one after the other, and how it ended.
 func decodeEntry(entry redis.XMessage, told *turn.Told) error {
-	pieces, _ := entry.Values["pieces"].(string)
-	for line := range strings.Lines(pieces) {
-		var p keptPiece
-		if err := json.Unmarshal([]byte(line), &p); err != nil {
+	text, _ := entry.Values["pieces"].(string)
+	for pieces := []byte(text); len(pieces) > 0; {
+		p, rest, err := takePiece(pieces)
+		if err != nil {
 			return err
 		}
-		told.Pieces = append(told.Pieces, p.piece())
+		told.Pieces, pieces = append(told.Pieces, p), rest
 	}
 	told.Last = entry.ID
 	if end, _ := entry.Values["end"].(string); end != "" {
