@@ -48,6 +48,10 @@ func (a *api) resume(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", "text/event-stream")
+		return nil
+	}
 	begun.Turn.Hop = c.hops
 	s := newStream(w, id)
 	s.after = after
@@ -86,6 +90,7 @@ func lastEventID(r *http.Request) (int, error) {
 
 // nothingLeft answers a caller who has the whole stream already: 204, which tells a browser not to come back.
 func (s *stream) nothingLeft() error {
+	s.close()
 	switch {
 	case s.behind():
 		return invalid("Last-Event-ID", "is not the id of an event of this stream")

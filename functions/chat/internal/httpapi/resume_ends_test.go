@@ -72,6 +72,7 @@ func TestWhoMayResumeAStreamAndFromWhere(t *testing.T) {
 		"no number":             {"GET", g.turnID, "shop", "x", 400},
 		"a negative number":     {"GET", g.turnID, "shop", "-1", 400},
 		"a number without end":  {"GET", g.turnID, "shop", strings.Repeat("9", 40), 400},
+		"only a look at it":     {"HEAD", g.turnID, "shop", "", 200},
 		"a method that is none": {"POST", g.turnID, "shop", "", 405},
 	} {
 		t.Run(name, func(t *testing.T) {

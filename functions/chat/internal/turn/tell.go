@@ -3,6 +3,7 @@ package turn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -71,7 +72,7 @@ func (s *Teller) decided(ctx context.Context, t Turn, r Reply, err error) {
 	if s.TraceContent {
 		told.Content = []string{t.Asked(), r.Text}
 	}
-	if e, err := event.New(event.TurnDecided, s.Source, "decided-"+t.ID, t.SessionID, t.Hop, told); err == nil {
+	if e, err := event.New(event.TurnDecided, s.Source, fmt.Sprintf("decided-%s-%d", t.ID, t.began.UnixMicro()), t.SessionID, t.Hop, told); err == nil {
 		s.Publisher.Offer(e)
 	}
 }

@@ -88,7 +88,8 @@ func (s *Store) grow(bytes int) {
 	}
 }
 
-// Keep stores t once: a turn that is kept already, or whose user was forgotten since, changes nothing.
+// Keep stores t once: a turn that is kept already, or whose user was forgotten since, changes nothing. Of a turn whose
+// stream broke off and was gone on with, what was decided last is kept.
 func (s *Store) Keep(ctx context.Context, t decision.Trace) error {
 	if !s.content {
 		t.Content = nil
@@ -123,7 +124,10 @@ func (r row) insert(ctx context.Context, tx *sql.Tx) error {
 	if gone, err := store.Forgotten(ctx, tx, t.User, t.StartedAt); gone || err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) 
+		ON CONFLICT (user, turn_id) DO UPDATE SET started_at = excluded.started_at, session_id = excluded.session_id,
+			outcome = excluded.outcome, dependencies = excluded.dependencies, summary = excluded.summary, bytes = excluded.bytes,
+			body = excluded.body WHERE excluded.started_at > decisions.started_at`,
 		t.StartedAt.UnixMicro(), t.User, t.TurnID, t.SessionID, t.Outcome, string(r.dependencies), string(r.summary), r.size, r.body)
 	return err
 }

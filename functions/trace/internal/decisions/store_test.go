@@ -72,6 +72,12 @@ func TestATurnIsKeptOnceForEachUser(t *testing.T) {
 	if err != nil || len(traces) != 1 || traces[0].Outcome != decision.Fallback {
 		t.Fatalf("ana's: %+v, %v", traces, err)
 	}
+	later := trace("t1")
+	later.StartedAt, later.Outcome = later.StartedAt.Add(time.Second), decision.Success
+	keep(t, s, later, changed)
+	if traces, err = s.Get(t.Context(), "t1", &ana); err != nil || len(traces) != 1 || traces[0].Outcome != decision.Success {
+		t.Fatalf("gone on with: %+v, %v", traces, err)
+	}
 	if _, err := s.Get(t.Context(), "t2", nil); !errors.Is(err, store.ErrNotFound) {
 		t.Fatalf("got %v", err)
 	}
