@@ -34,10 +34,10 @@ type Config struct {
 // Chain is the engines, first to last, each behind its own guard.
 type Chain struct {
 	Config
-	http    *http.Client
-	genai   genai
-	retries *share
-	hedges  *share
+	transport *http.Transport
+	genai     genai
+	retries   *share
+	hedges    *share
 
 	mu      sync.Mutex
 	links   []*link
@@ -63,7 +63,7 @@ func Open(c Config) (*Chain, error) {
 		return nil, err
 	}
 	chain := &Chain{
-		Config: c, http: openai.NewHTTP(), genai: instruments,
+		Config: c, transport: openai.NewTransport(), genai: instruments,
 		retries: newShare(limits.Retries), hedges: newShare(limits.Hedges),
 	}
 	chain.look(time.Now())
@@ -74,7 +74,7 @@ func Open(c Config) (*Chain, error) {
 }
 
 // Close closes idle connections.
-func (c *Chain) Close() { c.http.CloseIdleConnections() }
+func (c *Chain) Close() { c.transport.CloseIdleConnections() }
 
 // Models are the names that a request may ask for.
 func (c *Chain) Models() []string {
@@ -149,7 +149,7 @@ func (c *Chain) linksOf(specs []Spec) []*link {
 			links = append(links, c.links[known])
 			continue
 		}
-		links = append(links, &link{Engine: openai.New(s.client(), c.http), spec: s, guard: guard.New(s.dependency(), c.Observer)})
+		links = append(links, &link{Engine: openai.New(s.client(), c.transport), spec: s, guard: guard.New(s.dependency(), c.Observer)})
 	}
 	return links
 }

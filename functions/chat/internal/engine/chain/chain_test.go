@@ -33,21 +33,21 @@ func entry(name, url string, more ...string) string {
 	return fmt.Sprintf("  - name: %s\n    url: %s/v1\n", name, url) + strings.Join(append(more, ""), "\n")
 }
 
-func write(t *testing.T, path string, entries ...string) {
+func write(t testing.TB, path string, entries ...string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte("engines:\n"+strings.Join(entries, "")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func open(t *testing.T, entries ...string) *chain.Chain {
+func open(t testing.TB, entries ...string) *chain.Chain {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "engines.yaml")
 	write(t, path, entries...)
 	return openFile(t, path)
 }
 
-func openFile(t *testing.T, path string) *chain.Chain {
+func openFile(t testing.TB, path string) *chain.Chain {
 	t.Helper()
 	nop := telemetry.Nop()
 	c, err := chain.Open(chain.Config{File: path, Getenv: os.Getenv, Last: local.Engine{}, Tracer: nop.Tracer, Meter: nop.Meter, Log: nop.Log})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -42,45 +43,85 @@ func newGenAI(m metric.Meter) (g genai, err error) {
 // begin begins an attempt; what it gives is told how that ended, and when its first piece came.
 func (g genai) begin(ctx context.Context, tracer trace.Tracer, s *Spec, r engine.Request, stream bool) (context.Context, func(engine.Answer, error, time.Duration)) {
 	began := time.Now()
-	ctx, span := tracer.Start(ctx, "chat "+s.model(r), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(s.attributes...),
-		trace.WithAttributes(attribute.String("gen_ai.request.model", s.model(r)), attribute.Bool("gen_ai.request.stream", stream)))
+	ctx, span := tracer.Start(ctx, s.spanName(r), asClient)
+	if span.IsRecording() {
+		span.SetAttributes(s.attributes...)
+		span.SetAttributes(attribute.String("gen_ai.request.model", s.model(r)), attribute.Bool("gen_ai.request.stream", stream))
+	}
 	return ctx, func(a engine.Answer, err error, first time.Duration) {
 		defer span.End()
-		labels := append(make([]attribute.KeyValue, 0, 8), s.attributes...)
-		if s.Model != "" { // a name that a caller may choose is no label
-			labels = append(labels, attribute.String("gen_ai.request.model", s.Model))
-		}
-		if s.Model != "" && a.Model != "" {
-			labels = append(labels, attribute.String("gen_ai.response.model", a.Model))
-		}
-		if err != nil {
-			labels = append(labels, attribute.String("error.type", errorType(err)))
-			span.SetAttributes(attribute.String("error.type", errorType(err)))
-			span.SetStatus(codes.Error, err.Error())
-		}
-		set := metric.WithAttributeSet(attribute.NewSet(labels...))
-		g.duration.Record(ctx, time.Since(began).Seconds(), set)
+		ended(span, a, err)
+		l := s.labels(a.Model, err)
+		g.duration.Record(ctx, time.Since(began).Seconds(), l.all)
 		if stream && first > 0 {
-			g.firstChunk.Record(ctx, first.Seconds(), set)
+			g.firstChunk.Record(ctx, first.Seconds(), l.all)
 		}
-		if err == nil {
-			g.answered(ctx, span, a, labels)
+		if err == nil && a.Told != nil {
+			g.tokens.Record(ctx, int64(a.Usage.PromptTokens), l.input)
+			g.tokens.Record(ctx, int64(a.Usage.CompletionTokens), l.output)
 		}
 	}
 }
 
-// answered tells what only an answer has.
-func (g genai) answered(ctx context.Context, span trace.Span, a engine.Answer, labels []attribute.KeyValue) {
-	span.SetAttributes(attribute.String("gen_ai.response.model", a.Model),
-		attribute.StringSlice("gen_ai.response.finish_reasons", []string{a.Finish}))
-	if a.Told == nil {
+var asClient = trace.WithSpanKind(trace.SpanKindClient)
+
+// ended tells the span how its attempt ended.
+func ended(span trace.Span, a engine.Answer, err error) {
+	switch {
+	case !span.IsRecording():
+		return
+	case err != nil:
+		span.SetAttributes(attribute.String("error.type", errorType(err)))
+		span.SetStatus(codes.Error, err.Error())
 		return
 	}
-	span.SetAttributes(attribute.Int("gen_ai.usage.input_tokens", a.Usage.PromptTokens),
-		attribute.Int("gen_ai.usage.output_tokens", a.Usage.CompletionTokens))
-	input, output := attribute.String("gen_ai.token.type", "input"), attribute.String("gen_ai.token.type", "output")
-	g.tokens.Record(ctx, int64(a.Usage.PromptTokens), metric.WithAttributes(append(labels, input)...))
-	g.tokens.Record(ctx, int64(a.Usage.CompletionTokens), metric.WithAttributes(append(labels, output)...))
+	span.SetAttributes(attribute.String("gen_ai.response.model", a.Model),
+		attribute.StringSlice("gen_ai.response.finish_reasons", []string{a.Finish}))
+	if a.Told != nil {
+		span.SetAttributes(attribute.Int("gen_ai.usage.input_tokens", a.Usage.PromptTokens),
+			attribute.Int("gen_ai.usage.output_tokens", a.Usage.CompletionTokens))
+	}
+}
+
+// labels are the metrics' of one model's answers: made once, and made anew when the model changes.
+type labels struct {
+	model              string
+	all, input, output metric.MeasurementOption
+}
+
+func (s *Spec) labels(model string, err error) *labels {
+	if s.Model == "" {
+		model = "" // a name that a caller may choose is no label
+	}
+	if known := s.known.Load(); err == nil && known != nil && known.model == model {
+		return known
+	}
+	all := slices.Clone(s.attributes)
+	if s.Model != "" {
+		all = append(all, attribute.String("gen_ai.request.model", s.Model))
+	}
+	if model != "" {
+		all = append(all, attribute.String("gen_ai.response.model", model))
+	}
+	if err != nil {
+		all = append(all, attribute.String("error.type", errorType(err)))
+	}
+	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(slices.Concat(all, more)...))
+	}
+	l := &labels{model, with(), with(attribute.String("gen_ai.token.type", "input")), with(attribute.String("gen_ai.token.type", "output"))}
+	if err == nil {
+		s.known.Store(l)
+	}
+	return l
+}
+
+// spanName is the operation and the model.
+func (s *Spec) spanName(r engine.Request) string {
+	if s.Model != "" {
+		return s.name
+	}
+	return "chat " + r.Model
 }
 
 // model is the one that the engine is asked for.

@@ -31,7 +31,7 @@ func (s *scripted) asked() []map[string]json.RawMessage {
 	return slices.Clone(s.bodies)
 }
 
-func newScripted(t *testing.T, answer func(w http.ResponseWriter, r *http.Request)) *scripted {
+func newScripted(t testing.TB, answer func(w http.ResponseWriter, r *http.Request)) *scripted {
 	s := &scripted{left: make(chan struct{}, 100)}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body map[string]json.RawMessage

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -38,6 +39,8 @@ type Spec struct {
 
 	key        string
 	attributes []attribute.KeyValue // of its spans and metrics
+	name       string               // of its spans
+	known      *atomic.Pointer[labels]
 }
 
 // Price is in USD per million tokens.
@@ -86,7 +89,7 @@ func (s *Spec) complete(getenv func(string) string) {
 	if s.APIKeyEnv != "" {
 		s.key = getenv(s.APIKeyEnv)
 	}
-	s.attributes = s.genAI()
+	s.attributes, s.name, s.known = s.genAI(), "chat "+s.Model, &atomic.Pointer[labels]{}
 }
 
 // faults tells what is wrong with s, where names are those of the engines before it.
@@ -126,7 +129,9 @@ var ours = map[string]bool{
 
 // same tells whether an engine that is as s may go on as o.
 func (s *Spec) same(o *Spec) bool {
-	return reflect.DeepEqual(s, o)
+	a, b := *s, *o
+	a.known, b.known = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // dependency is the engine's guard: the figures', unless the file says otherwise.

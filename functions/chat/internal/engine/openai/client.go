@@ -37,25 +37,22 @@ type Config struct {
 // Client asks one server. Safe for concurrent use.
 type Client struct {
 	Config
-	http *http.Client
+	transport http.RoundTripper
 }
 
-// New returns a client of the server that c names, over h.
-func New(c Config, h *http.Client) *Client { return &Client{c, h} }
+// New returns a client of the server that c names, over t.
+func New(c Config, t http.RoundTripper) *Client { return &Client{c, t} }
 
-// NewHTTP returns what clients share: it keeps connections open, follows no redirect (it would take the key elsewhere),
-// and leaves it to each engine's own figures how long to wait for an answer.
-func NewHTTP() *http.Client {
-	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 2 * time.Second,
-			ForceAttemptHTTP2:   true,
-			MaxIdleConnsPerHost: limits.ConcurrentChats.Soft,
-			IdleConnTimeout:     90 * time.Second,
-		},
+// NewTransport returns what clients share: it keeps connections open, and leaves it to each engine's own figures how
+// long to wait for an answer. A transport follows no redirect: that would take the key elsewhere.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 2 * time.Second,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: limits.ConcurrentChats.Soft,
+		IdleConnTimeout:     90 * time.Second,
 	}
 }
 
@@ -119,9 +116,9 @@ func (c *Client) post(ctx context.Context, r engine.Request, stream bool) (*http
 	if err := c.authorize(request); err != nil {
 		return nil, c.failed(err)
 	}
-	response, err := c.http.Do(request)
+	response, err := c.transport.RoundTrip(request)
 	if err != nil {
-		return nil, c.failed(errors.Unwrap(err)) // without the *url.Error, which repeats the address
+		return nil, c.failed(err)
 	}
 	return response, nil
 }

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
@@ -22,32 +22,43 @@ var (
 
 // body is the request as OpenAI's API has it. Fields that we do not know go through as they came.
 func (c *Client) body(r engine.Request, stream bool) ([]byte, error) {
-	fields := make(map[string]any, len(r.Params)+4)
-	for name, value := range maps.All(r.Params) {
-		fields[name] = value
+	messages, err := json.Marshal(prompt(r))
+	if err != nil {
+		return nil, err
 	}
-	delete(fields, "stream")
-	delete(fields, "stream_options")
-	if stream {
-		fields["stream"] = true
-		fields["stream_options"] = withUsage(r.Params["stream_options"])
-	}
-	fields["messages"] = prompt(r)
-	fields["model"] = r.Model
+	model := r.Model
 	if c.Model != "" {
-		fields["model"] = c.Model
+		model = c.Model
 	}
-	return json.Marshal(fields)
+	b := append(make([]byte, 0, len(messages)+512), `{"messages":`...)
+	b = append(append(b, messages...), `,"model":`...)
+	if b, err = jsontext.AppendQuote(b, model); err != nil {
+		return nil, err
+	}
+	for name, value := range r.Params {
+		if name == "stream" || name == "stream_options" {
+			continue
+		}
+		if b, err = jsontext.AppendQuote(append(b, ','), name); err != nil {
+			return nil, err
+		}
+		b = append(append(b, ':'), value...)
+	}
+	if stream {
+		b = append(append(b, `,"stream":true,"stream_options":`...), withUsage(r.Params["stream_options"])...)
+	}
+	return append(b, '}'), nil
 }
 
 // withUsage asks for the usage of a stream, beside what the caller's options ask for.
-func withUsage(options json.RawMessage) map[string]any {
+func withUsage(options json.RawMessage) json.RawMessage {
 	var all map[string]any
 	if json.Unmarshal(options, &all) != nil || all == nil {
-		all = map[string]any{}
+		return json.RawMessage(`{"include_usage":true}`)
 	}
 	all["include_usage"] = true
-	return all
+	merged, _ := json.Marshal(all) // what was read can be written
+	return merged
 }
 
 // prompt is the conversation as an engine gets it: the caller's instructions, what is remembered, what was said.
