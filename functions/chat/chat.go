@@ -168,7 +168,7 @@ func (w *wiring) memory(ctx context.Context, p *turn.Parts) error {
 // events makes the ways out: the sender of what must survive, the buffer of decision traces, and the drainer that
 // empties the outbox when the broker takes events again.
 func (w *wiring) events(ctx context.Context, p *turn.Parts) {
-	c := event.SenderConfig{Broker: w.Sink, Observer: w.Telemetry, Log: w.Telemetry.Log}
+	c := event.SenderConfig{Broker: w.Sink, Observer: w.Telemetry, Lost: w.Telemetry.Metrics.EventsLost, Log: w.Telemetry.Log}
 	if w.MaterializeURL != "" {
 		// Not user.forgotten: trace must hear of it too, so it waits in the outbox for the broker.
 		c.Direct = map[string]string{event.TurnCompleted: w.MaterializeURL}

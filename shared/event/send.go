@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/aguante-chat/aguante/shared/guard"
@@ -40,6 +41,7 @@ type SenderConfig struct {
 	Direct   map[string]string // event type → URL of the function that takes it while the broker does not
 	Outbox   Outbox
 	Observer guard.Observer
+	Lost     prometheus.Counter // what nothing durable took and memory could not hold, or not until the end
 	Log      *slog.Logger
 }
 
@@ -59,10 +61,16 @@ func NewSender(c SenderConfig) *Sender {
 	s := &Sender{SenderConfig: c, client: newClient()}
 	s.broker = guard.New(within(limits.Broker, brokerShare), c.Observer)
 	s.direct = guard.New(within(limits.Materialize, directShare), c.Observer)
-	s.memory = newQueue(limits.TurnBacklog.Hard, 1, true, s.resend, func(e Event, err error) {
-		c.Log.Error("event lost", "id", e.ID(), "type", e.Type(), "error", err)
-	})
+	s.memory = newQueue(limits.TurnBacklog.Hard, 1, true, s.resend, s.lose)
 	return s
+}
+
+// lose counts and logs an event that is lost, each: there is nowhere else to look for it.
+func (s *Sender) lose(e Event, err error) {
+	if s.Lost != nil {
+		s.Lost.Inc()
+	}
+	s.Log.Error("event lost", "id", e.ID(), "type", e.Type(), "error", err)
 }
 
 func within(d limits.Dependency, timeout time.Duration) limits.Dependency {

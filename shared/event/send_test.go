@@ -238,26 +238,31 @@ func TestWhatIsInMemoryIsSentWhenTheBrokerIsBack(t *testing.T) {
 	}
 }
 
-func TestWhatMemoryCannotHoldIsDropped(t *testing.T) {
-	s := newSender(t, SenderConfig{Broker: newPlace(t, answers(503)).URL})
+func TestWhatMemoryCannotHoldIsDroppedAndCounted(t *testing.T) {
+	lost := prometheus.NewCounter(prometheus.CounterOpts{Name: "lost"})
+	s := newSender(t, SenderConfig{Broker: newPlace(t, answers(503)).URL, Lost: lost})
 	ways := map[string]int{}
 	for range limits.TurnBacklog.Hard + 10 {
 		way, _ := s.Send(t.Context(), made(t, "1"))
 		ways[way]++
 	}
-	if ways[WayDropped] == 0 || ways[WayMemory] < limits.TurnBacklog.Hard {
-		t.Errorf("%v", ways)
+	if counted := int(testutil.ToFloat64(lost)); ways[WayDropped] == 0 || ways[WayMemory] < limits.TurnBacklog.Hard || counted != ways[WayDropped] {
+		t.Errorf("%v, %d counted", ways, counted)
 	}
 }
 
-func TestCloseDoesNotOutliveItsTime(t *testing.T) {
-	s := NewSender(SenderConfig{Broker: newPlace(t, frozen).URL})
+func TestCloseDoesNotOutliveItsTimeAndCountsWhatIsLeft(t *testing.T) {
+	lost := prometheus.NewCounter(prometheus.CounterOpts{Name: "lost"})
+	s := NewSender(SenderConfig{Broker: newPlace(t, frozen).URL, Lost: lost})
 	s.Send(t.Context(), made(t, "1"))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	s.Close(ctx)
 	if s.memory.offer(made(t, "2")) {
 		t.Error("a closed sender took an event")
+	}
+	if counted := testutil.ToFloat64(lost); counted != 2 {
+		t.Errorf("%v counted as lost", counted)
 	}
 }
 

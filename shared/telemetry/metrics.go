@@ -26,6 +26,7 @@ type Metrics struct {
 	WorkerLastSeen      *prometheus.GaugeVec   // worker: Unix time
 	DeadLetters         prometheus.Gauge
 	DeadLettersExpired  prometheus.Counter
+	EventsLost          prometheus.Counter
 	DecisionsDropped    prometheus.Counter
 	HopsRefused         prometheus.Counter
 }
@@ -59,6 +60,7 @@ func newMetrics(registry *prometheus.Registry) *Metrics {
 		WorkerLastSeen:      r.gauges("worker_last_seen_seconds", "Unix time of a worker's last heartbeat.", "worker"),
 		DeadLetters:         r.gauge("dead_letters", "Dead letters kept and not replayed."),
 		DeadLettersExpired:  r.counter("dead_letters_expired_total", "Dead letters dropped, too old or too many, that nobody had replayed."),
+		EventsLost:          r.counter("events_lost_total", "Turns and requests to forget that nothing durable took and memory could not hold, or not until the end."),
 		DecisionsDropped:    r.counter("decisions_dropped_total", "Decision traces dropped because the buffer was full or the way to trace was down."),
 		HopsRefused:         r.counter("hops_refused_total", "Requests and events refused because they had made too many hops."),
 	}

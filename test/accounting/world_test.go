@@ -39,7 +39,7 @@ type part struct {
 
 // start starts all parts. What was started is in w.parts also when one of them fails.
 func (w *world) start(ctx context.Context, dir string) (err error) {
-	if w.redis, err = stack.StartRedis(ctx); err != nil {
+	if w.redis, err = stack.StartRedis(ctx, "--appendfsync", "always"); err != nil {
 		return err
 	}
 	w.parts = append(w.parts, part{"redis", w.redis})

@@ -88,6 +88,20 @@ func TestEveryPromiseHasItsCodeMetricAndTest(t *testing.T) {
 	}
 }
 
+// TestEveryGuaranteeHasItsTest holds docs/durability.md to the tests that it names.
+func TestEveryGuaranteeHasItsTest(t *testing.T) {
+	tests := sources(t, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+	named := testName.FindAllStringSubmatch(read(t, "docs/durability.md"), -1)
+	if len(named) < 15 {
+		t.Errorf("only %d tests are named", len(named))
+	}
+	for _, n := range named {
+		if !strings.Contains(tests, "func "+n[1]+"(") {
+			t.Errorf("there is no %s", n[1])
+		}
+	}
+}
+
 func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 	documents := []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"}
 	err := filepath.WalkDir(filepath.Join(root, "docs"), func(path string, _ fs.DirEntry, err error) error {

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// StartRedis runs a redis-server that keeps everything in an append-only file, so that it can be killed and come back.
-func StartRedis(ctx context.Context) (*Server, error) {
+// StartRedis runs a redis-server that keeps everything in an append-only file, so that it can be killed and come back. More
+// arguments are Redis's own.
+func StartRedis(ctx context.Context, arguments ...string) (*Server, error) {
 	if err := install(ctx, "redis-server", "redis-server"); err != nil {
 		return nil, err
 	}
@@ -26,8 +27,8 @@ func StartRedis(ctx context.Context) (*Server, error) {
 	}
 	host, port, _ := net.SplitHostPort(address)
 	s := &Server{Name: "redis-server", Address: address, URL: "redis://" + address, dir: dir}
-	s.command = exec.Command("redis-server", "--bind", host, "--port", port, "--dir", dir,
-		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
+	usual := []string{"--bind", host, "--port", port, "--dir", dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""}
+	s.command = exec.Command("redis-server", append(usual, arguments...)...)
 	return start(ctx, s, func(ctx context.Context) error { return pingRedis(ctx, address) })
 }
 

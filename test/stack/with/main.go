@@ -43,7 +43,10 @@ func run(name string, arguments []string) error {
 	for _, s := range []struct {
 		variable string
 		start    func(context.Context) (*stack.Server, error)
-	}{{stack.RedisVariable, stack.StartRedis}, {stack.Neo4jVariable, stack.StartNeo4j}} {
+	}{
+		{stack.RedisVariable, func(ctx context.Context) (*stack.Server, error) { return stack.StartRedis(ctx) }},
+		{stack.Neo4jVariable, stack.StartNeo4j},
+	} {
 		server, err := s.start(starting)
 		if err != nil {
 			return err
