@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/capacity"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/chain"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
 	"github.com/aguante-chat/aguante/functions/chat/internal/gate"
@@ -42,28 +43,32 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	if c.Getenv == nil {
 		c.Getenv = func(string) string { return "" }
 	}
-	w := &wiring{Config: c}
-	p := turn.Parts{Source: source, Replicas: c.Replicas, TraceContent: c.TraceContent, Telemetry: c.Telemetry}
+	w := &wiring{Config: c, capacity: newCapacity(c.Telemetry)}
+	p := turn.Parts{Source: source, Replicas: c.Replicas, TraceContent: c.TraceContent, Telemetry: c.Telemetry, Capacity: w.capacity}
 	err := errors.Join(w.flags(&p), w.sessions(ctx, &p), w.gates(ctx, &p), w.engines(ctx, &p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
 	if err == nil {
 		w.events(ctx, &p)
 	}
-	f, edgeErr := w.edge(turn.New(p))
+	teller := turn.New(p)
+	w.capacity.Breakers = teller.Statuses
+	f, edgeErr := w.edge(teller)
 	if err = errors.Join(err, edgeErr); err != nil {
 		return nil, errors.Join(fmt.Errorf("chat: %w", err), w.close(ctx))
 	}
+	w.background(ctx, w.capacity.Run)
 	return f, nil
 }
 
 // wiring is chat while it is put together, and what has to be closed in the end, last made first.
 type wiring struct {
 	Config
-	chain   *chain.Chain
-	store   *session.Store
-	policy  *gate.Policy
-	sweep   func(context.Context) error // nil: there is no outbox to empty
-	fault   func() string               // of the flags file
-	closers []func(context.Context) error
+	capacity *capacity.Capacity
+	chain    *chain.Chain
+	store    *session.Store
+	policy   *gate.Policy
+	sweep    func(context.Context) error // nil: there is no outbox to empty
+	fault    func() string               // of the flags file
+	closers  []func(context.Context) error
 }
 
 func (w *wiring) onClose(f func(context.Context) error) { w.closers = append(w.closers, f) }
@@ -99,7 +104,7 @@ func (w *wiring) engines(ctx context.Context, p *turn.Parts) error {
 	if err != nil {
 		return err
 	}
-	p.Engines, w.chain = engines, engines
+	p.Engines, w.chain, w.capacity.Spend = engines, engines, spend.Level
 	w.background(ctx, spend.Run)
 	w.onClose(func(context.Context) error { engines.Close(); return nil })
 	return nil
@@ -114,7 +119,7 @@ func (w *wiring) sessions(ctx context.Context, p *turn.Parts) error {
 		return err
 	}
 	w.store = store
-	p.Sessions, p.Archive, p.Redis = store, store, guard.New(limits.Redis, w.Telemetry)
+	p.Sessions, p.Archive, p.Redis = store, store, guard.New(limits.Redis, w.capacity.ObserveRedis(w.Telemetry))
 	w.onClose(func(context.Context) error { return store.Disconnect() })
 	w.background(ctx, func(ctx context.Context) { p.Redis.Watch(ctx, store.Ping) })
 	keeper := session.NewKeeper(store, p.Redis)
@@ -144,6 +149,7 @@ func (w *wiring) memory(ctx context.Context, p *turn.Parts) error {
 	if w.Neo4jURI == "" {
 		dependency.Name = "graph" // it must not look like a Neo4j that is down
 	}
+	w.capacity.GraphName = dependency.Name
 	var err error
 	switch {
 	case store != nil:
@@ -160,7 +166,7 @@ func (w *wiring) memory(ctx context.Context, p *turn.Parts) error {
 	if w.Graph == nil {
 		w.onClose(func(context.Context) error { return store.Close() })
 	}
-	p.Memory, p.Graph = store, guard.New(dependency, w.Telemetry)
+	p.Memory, p.Graph = store, guard.New(dependency, w.capacity.ObserveGraph(w.Telemetry))
 	w.background(ctx, func(ctx context.Context) { p.Graph.Watch(ctx, store.Ping) })
 	return nil
 }
@@ -191,7 +197,7 @@ func (w *wiring) events(ctx context.Context, p *turn.Parts) {
 
 func (w *wiring) drain(ctx context.Context, sender *event.Sender, redis *guard.Guard) {
 	d := &session.Drainer{
-		Store: w.store, Redis: redis, Consumer: uuid.NewString(), Post: sender.Post,
+		Store: w.store, Redis: redis, Consumer: uuid.NewString(), Post: sender.Post, Defer: w.deferred(),
 		Waiting: w.Telemetry.Metrics.OutboxTurns, Log: w.Telemetry.Log,
 	}
 	w.sweep = d.Drain
@@ -226,7 +232,7 @@ func (w *wiring) edge(teller *turn.Teller) (*serve.Function, error) {
 
 // health is that of the dependencies, and of the files that are followed while chat runs.
 func (w *wiring) health(teller *turn.Teller, keys *httpapi.Keys) serve.Health {
-	statuses := teller.Statuses()
+	statuses := append(teller.Statuses(), w.capacity.Statuses()...)
 	for name, fault := range map[string]string{"flags file": w.fault(), "keys file": keys.Fault(), "policy file": w.policy.Fault()} {
 		if fault != "" {
 			statuses = append(statuses, guard.Status{Dependency: name, Zone: limits.ZoneSync, State: "bad", LastError: fault})

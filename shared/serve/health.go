@@ -15,6 +15,7 @@ import (
 type Health struct {
 	Status string          `json:"status"` // ok or degraded
 	Zones  map[string]Zone `json:"zones"`
+	Load   float64         `json:"load,omitempty"` // of a worker: the share of its time that it is busy, lately
 }
 
 // Zone is one containment zone of Health.

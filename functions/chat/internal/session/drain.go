@@ -30,6 +30,7 @@ type Drainer struct {
 	Redis    *guard.Guard
 	Consumer string // unique among the instances
 	Post     func(ctx context.Context, e event.Event) error
+	Defer    func() bool      // whether to leave the outbox as it is for now; nil: never
 	Waiting  prometheus.Gauge // aguante_outbox_turns
 	Log      *slog.Logger
 
@@ -66,11 +67,14 @@ func (d *Drainer) leave(ctx context.Context) {
 	}
 }
 
-// Drain posts what waits at the moment. Its error is that of Redis, or of the last event that nobody took.
+// Drain posts what waits at the moment, unless that is deferred. Its error is that of Redis, or of the last event that nobody took.
 func (d *Drainer) Drain(ctx context.Context) error {
 	d.draining.Lock()
 	defer d.draining.Unlock()
 	for {
+		if d.Defer != nil && d.Defer() {
+			return d.count(ctx)
+		}
 		some, err := guard.Do(ctx, d.Redis, func(ctx context.Context) ([]kept, error) {
 			return d.Store.take(ctx, d.Consumer)
 		})
@@ -82,6 +86,13 @@ func (d *Drainer) Drain(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// count sees how many events wait, and takes none.
+func (d *Drainer) count(ctx context.Context) error {
+	err := d.redis(ctx, d.Store.count)
+	d.Waiting.Set(float64(d.Store.waiting.Load()))
+	return err
 }
 
 // post posts each of some. One that nobody takes does not hold up the others, unless several in a row fail.

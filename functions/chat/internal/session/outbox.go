@@ -45,16 +45,24 @@ const (
 	drainAtOnce = 64
 )
 
+// Waiting is how many events were in the outbox when it was looked at last.
+func (s *Store) Waiting() int { return int(s.waiting.Load()) }
+
+// count looks how many events are in the outbox.
+func (s *Store) count(ctx context.Context) error {
+	waiting, err := s.client.XLen(ctx, outboxKey).Result()
+	if err != nil {
+		return fmt.Errorf("session: outbox: %w", err)
+	}
+	s.waiting.Store(waiting)
+	return nil
+}
+
 // take gives some events of the outbox to consumer: its own from before, those that another took and did not finish
 // within claimAfter, and new ones.
 func (s *Store) take(ctx context.Context, consumer string) ([]kept, error) {
-	waiting, err := s.client.XLen(ctx, outboxKey).Result()
-	if err != nil {
-		return nil, fmt.Errorf("session: outbox: %w", err)
-	}
-	s.waiting.Store(waiting)
-	if waiting == 0 {
-		return nil, nil
+	if err := s.count(ctx); err != nil || s.waiting.Load() == 0 {
+		return nil, err
 	}
 	p := s.client.Pipeline()
 	p.XGroupCreate(ctx, outboxKey, drainGroup, "0") // an error when there is one

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/capacity"
 	"github.com/aguante-chat/aguante/shared/decision"
 	"github.com/aguante-chat/aguante/shared/limits"
 )
@@ -13,30 +14,36 @@ import (
 type entry struct {
 	verdict  *Verdict
 	opened   Opened
-	graph    *reading // the graph's recall, under way
+	later    <-chan session // what is kept of the session, when the turn is let in before it is known
+	graph    *reading       // the graph's recall, under way
 	degraded lacks
-	leave    func()
+	place    *capacity.Place
+	leave    func(err error)
 }
 
-// admit lets the turn in, or stops it: *HopsError, *Invalid, ErrShed, *Limited, *Refused. It sets the turn's one deadline. The
-// graph is read beside the Redis round trip; a turn that is stopped cancels it.
+// admit lets the turn in, or stops it: *HopsError, *Invalid, ErrDeadline, ErrShed, *Limited, *Refused. It sets the turn's one
+// deadline. The graph is read beside the Redis round trip; a turn that is stopped cancels it.
 func (s *Teller) admit(ctx context.Context, t Turn) (context.Context, *entry, error) {
 	stage, done := s.stage(ctx, decision.Admit)
 	defer done()
-	e := &entry{leave: func() {}}
+	e := &entry{leave: func(error) {}}
 	if err := s.hops(stage, t); err != nil {
 		return ctx, e, err
 	}
 	if err := t.validate(); err != nil {
 		return ctx, e, refuse(stage, "what a turn may hold", err)
 	}
-	busy, err := s.enter(stage)
-	if err != nil {
+	if t.late() {
+		return ctx, e, refuse(stage, "the caller's deadline", ErrDeadline)
+	}
+	var err error
+	if e.place, err = s.enter(stage, t.priority()); err != nil {
 		return ctx, e, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limits.Turn, ErrDeadline)
-	e.leave = func() { cancel(); s.underWay.Add(-1) }
-	if err = s.limit(ctx, t, e, func() { e.graph = s.read(ctx, t, busy) }); err == nil {
+	ctx, cancel := context.WithDeadlineCause(ctx, t.deadline(), ErrDeadline)
+	e.leave = func(err error) { cancel(); s.leave(e.place, t, err) }
+	e.degraded = s.spared(e.place)
+	if err = s.limit(ctx, t, e, func() { e.graph = s.read(ctx, t, e.place) }); err == nil {
 		err = s.pass(ctx, t, e.opened)
 	}
 	return ctx, e, err
@@ -49,19 +56,6 @@ func (s *Teller) hops(ctx context.Context, t Turn) error {
 	}
 	s.Telemetry.Metrics.HopsRefused.Inc()
 	return refuse(ctx, fmt.Sprintf("at most %d hops", limits.MaxHops), &HopsError{Hops: t.Hop})
-}
-
-// enter counts the turn in, unless the instance is full.
-func (s *Teller) enter(ctx context.Context) (busy bool, err error) {
-	full := limits.ConcurrentChats
-	underWay := int(s.underWay.Add(1))
-	if underWay > full.Hard {
-		s.underWay.Add(-1)
-		s.Telemetry.Metrics.Shed.Inc()
-		policy := fmt.Sprintf("at most %d turns under way", full.Hard)
-		return false, refuse(ctx, policy, ErrShed)
-	}
-	return underWay > full.Soft, nil
 }
 
 // refuse records that err stops the turn by policy, and returns err.

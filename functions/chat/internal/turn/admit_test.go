@@ -110,6 +110,7 @@ func TestShedsAtTheHardLimitAndSparesTheGraphAtTheSoftOne(t *testing.T) {
 	replies := make(chan turn.Reply, limits.ConcurrentChats.Hard)
 	enter := func(n int) {
 		in := says("ana", "hi")
+		in.SessionID, in.Caller.Key = "old", "k"
 		in.Caller.Rate = limits.Rate{PerMinute: 60000, Burst: 10000}
 		for range n {
 			go func() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/capacity"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/shared/decision"
 	"github.com/aguante-chat/aguante/shared/serve"
@@ -16,7 +17,9 @@ import (
 func (s *Teller) answer(ctx context.Context, t Turn, known memory, emit Emit) (engine.Answer, error) {
 	ctx, done := s.stage(ctx, decision.Answer)
 	defer done()
-	answer, err := s.Engines.Answer(ctx, t.request(known), emit)
+	request := t.request(known)
+	request.Thrifty = s.Capacity.Now().Has(capacity.CheapFirst)
+	answer, err := s.Engines.Answer(ctx, request, emit)
 	s.meter(t.Caller, answer.Tokens, answer.Cost)
 	for _, end := range []error{ErrDeadline, serve.ErrDraining} {
 		if err != nil && errors.Is(context.Cause(ctx), end) {

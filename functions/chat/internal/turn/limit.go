@@ -21,7 +21,7 @@ func (s *Teller) limit(ctx context.Context, t Turn, e *entry, beside func()) err
 	verdict, source := s.share.take(c.ID(), c.Class, c.Rate), "local"
 	if verdict.Allowed {
 		beside()
-		e.opened, e.degraded = s.open(ctx, t)
+		s.ask(ctx, t, e)
 		switch {
 		case e.opened.Verdict != nil:
 			verdict, source = *e.opened.Verdict, "redis"
@@ -32,6 +32,17 @@ func (s *Teller) limit(ctx context.Context, t Turn, e *entry, beside func()) err
 	}
 	e.verdict = &verdict
 	return s.judge(ctx, began, t, verdict, source, e.degraded)
+}
+
+// ask asks Redis for the rate and the session or, while it is slow, beside everything else for the session alone.
+func (s *Teller) ask(ctx context.Context, t Turn, e *entry) {
+	var missing lacks
+	if why := s.slow(t.Caller); why != "" {
+		e.later, missing = s.openBeside(ctx, t, why)
+	} else {
+		e.opened, missing = s.open(ctx, t)
+	}
+	e.degraded = e.degraded.and(missing)
 }
 
 // open makes the turn's first Redis round trip. What Redis answered with nonsense counts as lacking.

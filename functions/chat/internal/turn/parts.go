@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/capacity"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/graph"
@@ -28,6 +29,7 @@ type Parts struct {
 	Redis     *guard.Guard
 	Graph     *guard.Guard
 	Flags     Flags
+	Capacity  *capacity.Capacity // nil: the hard limit of turns under way alone
 	Telemetry *telemetry.Telemetry
 
 	Source       string // of the events sent, a URI reference
@@ -43,8 +45,8 @@ type Sessions interface {
 	Cached(ctx context.Context, user string) ([]Recalled, error) // newest first
 }
 
-// Opening asks for the caller's rate limit, for what a caller with a budget used today and, with a SessionID, for what is
-// kept of the session.
+// Opening asks for the caller's rate limit and what a caller with a budget used today, unless Caller is left out, and,
+// with a SessionID, for what is kept of the session.
 type Opening struct {
 	Caller    Caller
 	User      string

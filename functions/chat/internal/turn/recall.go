@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/capacity"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/shared/decision"
 	"github.com/aguante-chat/aguante/shared/graph"
@@ -17,6 +18,7 @@ import (
 
 const (
 	recalledMost = 10 // items an engine is given
+	recalledFew  = 3  // of them while turns take too long
 	historyTurns = 20 // turns of the session read from the graph when Redis has none
 )
 
@@ -42,7 +44,9 @@ func (s *Teller) recall(ctx context.Context, t Turn, e *entry, emit Emit) memory
 	defer cancel()
 	if e.graph != nil {
 		m = s.remember(ctx, t, e.graph, s.wait(asking, e.graph), m)
+		m.recalled = m.recalled[:min(len(m.recalled), most(e.place))]
 	}
+	m.degraded = m.degraded.and(e.open(asking))
 	m = s.resume(asking, t, e, m)
 	m.degraded.emit(emit)
 	return m
@@ -61,18 +65,18 @@ type found struct {
 }
 
 // read begins a recall of the graph. A turn without a user recalls nothing, and gets nil.
-func (s *Teller) read(ctx context.Context, t Turn, full bool) *reading {
+func (s *Teller) read(ctx context.Context, t Turn, place *capacity.Place) *reading {
 	if t.User == "" {
 		return nil
 	}
-	r := &reading{began: time.Now(), spared: s.spare(full), result: make(chan found, 1)}
+	r := &reading{began: time.Now(), spared: s.spare(place), result: make(chan found, 1)}
 	if r.spared != "" {
 		d := guard.Degraded{Zone: limits.ZoneGraph, Dependency: s.graphName(), Reason: r.spared}
 		s.Telemetry.FailedOpen(ctx, d, nil)
 		r.result <- found{lack: &d}
 		return r
 	}
-	q := graph.Query{User: t.User, Text: t.Asked(), Asker: t.asker(), Now: r.began, Limit: recalledMost}
+	q := graph.Query{User: t.User, Text: t.Asked(), Asker: t.asker(), Now: r.began, Limit: most(place)}
 	go func() {
 		items, lack := guard.FailOpen(ctx, s.Graph, nil, func(ctx context.Context) ([]graph.Item, error) {
 			return s.Memory.Recall(ctx, q)
@@ -95,16 +99,18 @@ func (s *Teller) wait(ctx context.Context, r *reading) found {
 }
 
 // spare says why the graph is left alone, if it is.
-func (s *Teller) spare(full bool) string {
+func (s *Teller) spare(place *capacity.Place) string {
 	switch {
 	case s.Memory == nil:
 		return missing
 	case s.Flags.Enabled(serve.GraphLegacy):
 		return legacy
-	case full:
+	case place.Busy:
 		return busy
+	case s.Capacity.Probe(capacity.CacheRecalls):
+		return ""
 	}
-	return ""
+	return place.Because(capacity.CacheRecalls)
 }
 
 // remember takes what the graph recalled, or else picks from what the user's last turns left in the cache.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/capacity"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/shared/guard"
 	"github.com/aguante-chat/aguante/shared/limits"
@@ -53,10 +54,11 @@ func (s *Teller) Find(ctx context.Context, c Caller, turnID string) (*Begun, err
 // more, the rest of the answer, which the engines are asked for. Before that it asks mayGoOn, whose error ends it. It
 // ends as Stream does, or with ErrUnavailable.
 func (s *Teller) Resume(ctx context.Context, b *Begun, emit Emit, mayGoOn func() error) (Reply, error) {
-	if _, err := s.enter(ctx); err != nil {
+	place, err := s.enter(ctx, capacity.Running)
+	if err != nil {
 		return Reply{}, err
 	}
-	defer s.underWay.Add(-1)
+	defer place.Leave(false)
 	late, cancel := context.WithTimeoutCause(ctx, 2*limits.Turn, ErrDeadline)
 	defer cancel()
 	r := &resumed{teller: s, turn: b.Turn, emit: emit}
@@ -154,7 +156,7 @@ func (r *resumed) goOn(ctx context.Context) (Reply, error) {
 		return k.end(Reply{TurnID: r.turn.ID}, engine.ErrCut)
 	}
 	rest := r.turn
-	rest.Sent = r.text.String()
+	rest.Sent, rest.running = r.text.String(), true
 	reply, err := r.teller.Take(ctx, rest, func(p Piece) error {
 		if p.Degraded != nil && len(r.lacks.with(p.Degraded)) == len(r.lacks) {
 			return nil // said before it broke off

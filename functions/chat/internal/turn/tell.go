@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/capacity"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/shared/decision"
 	"github.com/aguante-chat/aguante/shared/event"
@@ -18,11 +19,15 @@ import (
 	"github.com/aguante-chat/aguante/shared/serve"
 )
 
-// begin names the turn and starts to record decisions, if anyone reads them.
+// begin names the turn and starts to record decisions, if anyone reads them and there is room for them.
 func (s *Teller) begin(ctx context.Context, t Turn) (context.Context, Turn) {
 	t = t.named()
 	t.began = time.Now()
-	if s.Publisher != nil && s.Flags.Enabled(serve.DecisionTrace) {
+	switch {
+	case s.Publisher == nil || !s.Flags.Enabled(serve.DecisionTrace):
+	case s.Capacity.Now().Has(capacity.SkipDecisions):
+		s.Telemetry.Metrics.DecisionsDropped.Inc()
+	default:
 		ctx = decision.Into(ctx, decision.NewRecorder(t.began))
 	}
 	return ctx, t
@@ -54,13 +59,12 @@ func (s *Teller) stage(ctx context.Context, name string) (context.Context, func(
 
 // decided offers the turn's decision trace to whoever reads it. It never waits.
 func (s *Teller) decided(ctx context.Context, t Turn, r Reply, err error) {
-	level := lacks(r.Degraded).level()
-	s.Telemetry.Metrics.DegradationLevel.Set(float64(level))
 	recorder := decision.From(ctx)
 	if recorder == nil {
 		return
 	}
 	decisions := recorder.Decisions()
+	level := max(lacks(r.Degraded).level(), s.Capacity.Now().Level)
 	told := decision.Trace{
 		TurnID: t.ID, SessionID: t.SessionID, User: t.User, TraceID: r.TraceID, Engine: r.Engine,
 		Level: level, Outcome: decision.Worst(decisions), Decisions: decisions,

@@ -5,9 +5,9 @@ package turn
 import (
 	"context"
 	"encoding/json"
-	"sync/atomic"
 	"time"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/capacity"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/shared/limits"
 )
@@ -35,8 +35,11 @@ type Turn struct {
 	Form      string // how a stream of it is written, in the edge's words; empty: as Pieces, without their Chunks
 	Sent      string // what the caller has of the answer already: only the rest is emitted
 
-	began time.Time
-	isNew bool // Take made the session
+	Deadline time.Time `json:"-"` // until when the caller waits; zero: as long as it takes
+
+	began   time.Time
+	isNew   bool // Take made the session
+	running bool // it was let in before, and goes on
 }
 
 // Recalled is one thing remembered.
@@ -61,12 +64,14 @@ type Reply struct {
 // Teller tells turns: it holds what they need. Safe for concurrent use.
 type Teller struct {
 	Parts
-	underWay atomic.Int64
-	share    *share
+	share *share
 }
 
 // New returns a Teller made of p.
 func New(p Parts) *Teller {
+	if p.Capacity == nil {
+		p.Capacity = capacity.New(capacity.Config{})
+	}
 	return &Teller{Parts: p, share: newShare(time.Now)}
 }
 
@@ -78,7 +83,7 @@ func (s *Teller) Take(ctx context.Context, t Turn, emit Emit) (reply Reply, err 
 	defer func() { s.decided(ctx, t, reply, err) }()
 
 	ctx, entry, err := s.admit(ctx, t)
-	defer entry.leave()
+	defer func() { entry.leave(err) }()
 	if err != nil {
 		return t.reply(ctx, entry, memory{}, engine.Answer{}), err
 	}
