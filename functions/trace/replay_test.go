@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/aguante-chat/aguante/shared/event"
+	"github.com/aguante-chat/aguante/shared/limits"
 )
 
 // sink is a broker that keeps what it is sent, or does as it is told.
@@ -104,6 +105,30 @@ func TestAReplaySendsTheEventAsItCameWithNoHopsBehindIt(t *testing.T) {
 	}
 	if n := testutil.ToFloat64(r.telemetry.Metrics.DeadLetters); n != 0 {
 		t.Errorf("gauge: %v", n)
+	}
+}
+
+// TestALetterThatReplaysItselfStopsAfterThreeTimes has a robot send each letter again as soon as it is there.
+func TestALetterThatReplaysItselfStopsAfterThreeTimes(t *testing.T) {
+	broker := newSink(t)
+	r, id := withLetter(t, Config{DeadLetterReplay: broker.URL})
+	replay := "/dead-letters/" + id + "/replay"
+	for range limits.MaxHops {
+		if a := r.do(http.MethodPost, replay, ""); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		r.die("d1")
+	}
+	r.problem(r.do(http.MethodPost, replay, ""), http.StatusLoopDetected)
+	r.problem(r.do(http.MethodPost, "/dead-letters/replay", ""), http.StatusLoopDetected)
+	if broker.taken() != limits.MaxHops || testutil.ToFloat64(r.telemetry.Metrics.HopsRefused) != 2 {
+		t.Errorf("sent %d times, %v refused", broker.taken(), testutil.ToFloat64(r.telemetry.Metrics.HopsRefused))
+	}
+	if a := r.do(http.MethodGet, "/letters", ""); !strings.Contains(a.body, "in circles") {
+		t.Errorf("the console does not say so: %s", a.body)
+	}
+	if a := r.do(http.MethodPost, replay+"?again=true", ""); a.status != http.StatusOK {
+		t.Errorf("an operator who insists gets %d", a.status)
 	}
 }
 

@@ -52,7 +52,8 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 		decisions.Schema, deadletters.Schema)
 	f.decisions = decisions.New(f.file, c.TraceContent)
 	f.letters = deadletters.New(f.file, f.connect(c),
-		deadletters.Metrics{Waiting: f.telemetry.Metrics.DeadLetters, Expired: f.telemetry.Metrics.DeadLettersExpired}, f.telemetry.Log)
+		deadletters.Metrics{Waiting: f.telemetry.Metrics.DeadLetters, Expired: f.telemetry.Metrics.DeadLettersExpired,
+			HopsRefused: f.telemetry.Metrics.HopsRefused}, f.telemetry.Log)
 	handler, err := f.routes()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("trace: %w", err), f.file.Close())

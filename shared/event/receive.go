@@ -25,7 +25,7 @@ const retryAfter = time.Second
 // HandlerOptions may be left zero.
 type HandlerOptions struct {
 	HopsRefused prometheus.Counter // events with more than limits.MaxHops hops
-	Log         *slog.Logger       // one line per refusal
+	Log         *slog.Logger       // one line per event that is refused for good
 }
 
 type receiver struct {
@@ -93,7 +93,7 @@ func (h *receiver) answer(w http.ResponseWriter, r *http.Request, e Event, reply
 
 func (h *receiver) refuse(w http.ResponseWriter, r *http.Request, e Event, err error) {
 	status := Refuse(w, r, err)
-	if e.Context != nil {
+	if never := (*Never)(nil); e.Context != nil && errors.As(err, &never) { // what is to come again is for who is down to say, once
 		h.o.Log.WarnContext(r.Context(), "event refused", "id", e.ID(), "type", e.Type(), "status", status, "error", err)
 	}
 }

@@ -23,7 +23,8 @@ const (
 	WayNone    = "none"    // nowhere to send to
 )
 
-// Each way's share of limits.HandOff, so that the last one still has time when those before it are frozen.
+// Each way's share of limits.HandOff, so that the last one still has time when those before it are frozen. Without a broker
+// its share is the direct way's: that answers once the graph has the turn.
 const (
 	brokerShare = limits.HandOff / 2
 	directShare = limits.HandOff / 4
@@ -60,7 +61,11 @@ func NewSender(c SenderConfig) *Sender {
 	}
 	s := &Sender{SenderConfig: c, client: newClient()}
 	s.broker = guard.New(within(limits.Broker, brokerShare), c.Observer)
-	s.direct = guard.New(within(limits.Materialize, directShare), c.Observer)
+	share := directShare
+	if c.Broker == "" {
+		share += brokerShare
+	}
+	s.direct = guard.New(within(limits.Materialize, share), c.Observer)
 	s.memory = newQueue(limits.TurnBacklog.Hard, 1, true, s.resend, s.lose)
 	return s
 }

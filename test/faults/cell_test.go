@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,18 +79,17 @@ func turns() int {
 // run tells one cell's story: all is well, the fault comes, the breaker opens, the fault goes, it recovers by itself.
 func (c cell) run(ctx context.Context, w *world) (r result) {
 	r.cell = c
-	control := w.enter()
-	leave := sync.OnceFunc(func() { w.leave(control) })
-	defer leave()
-	s, err := c.of.start(ctx, w, c.fault)
+	s, err := w.start(ctx, c)
 	if err != nil {
 		r.err = fmt.Errorf("start: %w", err)
 		return r
 	}
 	defer s.close()
+	control := w.enter()
+	leave := sync.OnceFunc(func() { w.leave(control) })
+	defer leave()
 	defer func() { r.logs = strings.Join(s.logged(), "") }()
-	s.compare(ctx, control, callers, until(warmUp))
-	if r.well, err = s.look(ctx); err != nil {
+	if r.well, err = s.warmUp(ctx, control); err != nil {
 		r.err = err
 		return r
 	}
@@ -110,6 +110,19 @@ func (c cell) run(ctx context.Context, w *world) (r result) {
 	return r
 }
 
+// warmUp takes turns until some in a row lack nothing.
+func (s *system) warmUp(ctx context.Context, control *system) (look, error) {
+	for end := time.Now().Add(3 * time.Minute); ; {
+		c := s.compare(ctx, control, callers, until(warmUp))
+		if !slices.ContainsFunc(c.broken, func(t turn) bool { return len(t.degraded) > 0 }) {
+			return s.look(ctx)
+		}
+		if time.Now().After(end) {
+			return look{}, fmt.Errorf("it is not well without any fault: %+v", c.broken[len(c.broken)-1])
+		}
+	}
+}
+
 // suffer measures turns under the fault.
 func (c cell) suffer(ctx context.Context, s, control *system, r *result) (err error) {
 	enough := until(turns())
@@ -120,7 +133,7 @@ func (c cell) suffer(ctx context.Context, s, control *system, r *result) (err er
 		end := time.Now().Add(c.fault.lasts)
 		enough = func(int) bool { return time.Now().After(end) }
 	}
-	r.before = s.compare(ctx, control, callers, enough)
+	r.before = s.compare(ctx, control, max(callers, c.fault.callers), enough)
 	if r.open, err = s.look(ctx); err != nil {
 		return err
 	}
@@ -149,8 +162,9 @@ func (c cell) recover(ctx context.Context, s *system, r *result) error {
 		time.Sleep(time.Second)
 	}
 	r.back = time.Since(healed)
-	r.answered, r.lost, r.twice = s.account(ctx)
 	var err error
-	r.healed, err = s.look(ctx)
+	if r.healed, err = s.look(ctx); err == nil {
+		r.answered, r.lost, r.twice = s.account(ctx)
+	}
 	return err
 }

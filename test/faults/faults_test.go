@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	toxiproxy "github.com/Shopify/toxiproxy/v2/client"
 )
 
 // fault is one way to break a dependency. inject breaks it and says how to mend it.
@@ -23,6 +24,7 @@ type fault struct {
 	pings    bool          // but pings are answered
 	partly   bool          // some turns feel it, and the breaker may stay closed
 	lasts    time.Duration // how long, when partly
+	callers  int           // when not the usual few
 }
 
 // Faults that any server can have.
@@ -33,13 +35,14 @@ var (
 	frozen = &fault{name: "frozen", how: "SIGSTOP", inject: func(_ context.Context, s *system) (func() error, error) {
 		return func() error { return s.server.Signal(syscall.SIGCONT) }, s.server.Signal(syscall.SIGSTOP)
 	}}
-	slow = &fault{name: "slow", how: "every answer 5 s late",
-		inject: toxic(`{"name": "slow", "type": "latency", "stream": "downstream", "attributes": {"latency": 5000}}`)}
-	resetting = &fault{name: "resetting", how: "connections are reset",
-		inject: toxic(`{"name": "reset", "type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 0}}`)}
-	halfOpen = &fault{name: "half-open", how: "accepts, never answers", inject: instead(silence)}
-	garbage  = &fault{name: "garbage", how: "answers with random bytes", inject: instead(noise)}
-	flapping = &fault{name: "flapping", how: "2 s gone, 2 s there", inject: flap, partly: true, lasts: 10 * time.Second}
+	slow = &fault{name: "slow", how: "every answer 5 s late", inject: toxic("latency", toxiproxy.Attributes{"latency": 5000})}
+	// cut and swallowed are dead and frozen for what shares its process with others.
+	cut       = &fault{name: "dead", how: "connections cut and refused", inject: gone}
+	swallowed = &fault{name: "frozen", how: "connections swallow everything", inject: toxic("timeout", toxiproxy.Attributes{"timeout": 0})}
+	resetting = &fault{name: "resetting", how: "connections are reset", inject: toxic("reset_peer", toxiproxy.Attributes{"timeout": 0})}
+	halfOpen  = &fault{name: "half-open", how: "accepts, never answers", inject: instead(silence)}
+	garbage   = &fault{name: "garbage", how: "answers with random bytes", inject: instead(noise)}
+	flapping  = &fault{name: "flapping", how: "2 s gone, 2 s there", inject: flap, partly: true, lasts: 10 * time.Second}
 )
 
 // Faults of Redis.
@@ -51,12 +54,63 @@ var (
 	scriptsFlushed = &fault{name: "NOSCRIPT", how: "SCRIPT FLUSH all the time", harmless: true, inject: flushScripts}
 )
 
-// toxic puts a Toxiproxy toxic on the dependency's proxy.
-func toxic(json string) func(context.Context, *system) (func() error, error) {
-	return func(ctx context.Context, s *system) (func() error, error) {
-		_, err := s.proxy.Toxics.AddToxicJson(strings.NewReader(json))
-		return func() error { s.proxy.Toxics.ResetToxics(ctx); return nil }, err
+// Faults of Neo4j.
+var (
+	deadlock     = &fault{name: "deadlock", how: "answers DeadlockDetected", inject: refusing("Neo.TransientError.Transaction.DeadlockDetected")}
+	leaderSwitch = &fault{name: "leader switch", how: "answers NotALeader", inject: refusing("Neo.ClientError.Cluster.NotALeader")}
+	fullPool     = &fault{name: "full pool", how: "40 callers, every answer 0.2 s late", partly: true, lasts: 8 * time.Second, callers: 40,
+		inject: toxic("latency", toxiproxy.Attributes{"latency": 200})}
+)
+
+// fullDisk fills what is left beside the embedded graph.
+var fullDisk = &fault{name: "full disk", how: "a small file system is full", inject: func(_ context.Context, s *system) (func() error, error) {
+	ballast := filepath.Join(s.dir, "ballast")
+	file, err := os.Create(ballast)
+	if err != nil {
+		return nil, err
 	}
+	defer file.Close()
+	for err == nil {
+		_, err = file.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		return nil, err
+	}
+	return func() error { return os.Remove(ballast) }, nil
+}}
+
+// smallDisk puts a file system of a few megabytes under the system's folder.
+func (s *system) smallDisk() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	if err := syscall.Mount("tmpfs", s.dir, "tmpfs", 0, "size=8m"); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	s.onClose(func() error { return syscall.Unmount(s.dir, syscall.MNT_DETACH) })
+	return nil
+}
+
+// refusing has Neo4j refuse every transaction, as a server in a cluster does that others contend with.
+func refusing(code string) func(context.Context, *system) (func() error, error) {
+	return func(ctx context.Context, s *system) (func() error, error) {
+		return instead(bolt(s.proxy.Upstream, code))(ctx, s)
+	}
+}
+
+// toxic puts a Toxiproxy toxic on what the dependency answers.
+func toxic(kind string, attributes toxiproxy.Attributes) func(context.Context, *system) (func() error, error) {
+	return func(_ context.Context, s *system) (func() error, error) {
+		t, err := s.proxy.AddToxic("", kind, "downstream", 1, attributes)
+		if err != nil {
+			return nil, err
+		}
+		return func() error { return s.proxy.RemoveToxic(t.Name) }, nil
+	}
+}
+
+func gone(_ context.Context, s *system) (func() error, error) {
+	return s.proxy.Enable, s.proxy.Disable()
 }
 
 // instead has another server answer in the dependency's place.
@@ -73,32 +127,30 @@ func instead(serve func(net.Conn)) func(context.Context, *system) (func() error,
 
 // divert leads a proxy elsewhere; its connections are cut.
 func divert(p *toxiproxy.Proxy, upstream string) error {
-	return p.Update(&toxiproxy.Proxy{Name: p.Name, Listen: p.Listen, Upstream: upstream, Enabled: true})
+	p.Upstream = upstream
+	return p.Save()
 }
 
 // flap takes the dependency away and gives it back, two seconds each.
 func flap(ctx context.Context, s *system) (func() error, error) {
 	ctx, stop := context.WithCancel(ctx)
-	var flapping sync.WaitGroup
-	var failed error
-	set := func(enabled bool) {
-		failed = errors.Join(failed, s.proxy.Update(&toxiproxy.Proxy{Listen: s.proxy.Listen, Upstream: s.proxy.Upstream, Enabled: enabled}))
-	}
-	set(false)
-	flapping.Go(func() {
+	done := make(chan error, 1)
+	err := s.proxy.Disable()
+	go func() {
 		tick := time.NewTicker(2 * time.Second)
 		defer tick.Stop()
-		for {
+		for failed := err; ; {
 			select {
 			case <-tick.C:
-				set(!s.proxy.Enabled)
+				s.proxy.Enabled = !s.proxy.Enabled
+				failed = errors.Join(failed, s.proxy.Save())
 			case <-ctx.Done():
-				set(true)
+				done <- errors.Join(failed, s.proxy.Enable())
 				return
 			}
 		}
-	})
-	return func() error { stop(); flapping.Wait(); return failed }, nil
+	}()
+	return func() error { stop(); return <-done }, err
 }
 
 func redisCommands(breaking, mending string) func(context.Context, *system) (func() error, error) {

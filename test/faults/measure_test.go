@@ -126,6 +126,7 @@ type look struct {
 }
 
 func (s *system) look(ctx context.Context) (l look, err error) {
+	s.client.CloseIdleConnections() // each has its goroutines in chat
 	if l.health, err = s.health(ctx); err != nil {
 		return l, err
 	}
@@ -155,9 +156,12 @@ func (s *system) look(ctx context.Context) (l look, err error) {
 	return l, nil
 }
 
-// logged are the lines of chat's log, those of requests left out.
+// logged are the lines of chat's log, and of what else is the cell's own, those of requests left out.
 func (s *system) logged() []string {
 	lines := slices.Collect(strings.Lines(s.chat.Output()))
+	if s.up != nil {
+		lines = slices.AppendSeq(lines, strings.Lines(s.up.Output()))
+	}
 	return slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, `"msg":"request"`) })
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,88 +13,44 @@ import (
 	"sync/atomic"
 	"time"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	server "github.com/Shopify/toxiproxy/v2"
+	toxiproxy "github.com/Shopify/toxiproxy/v2/client"
 	"github.com/rs/zerolog"
 
+	memory "github.com/aguante-chat/aguante/shared/graph"
 	"github.com/aguante-chat/aguante/shared/graph/neo4j"
-	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/test/stack"
 )
 
 // key is the API key of the cells: their pace is not what is tested.
 const key = "a-key-for-the-fault-matrix"
 
-// column is one dependency: how chat is wired to it, and what the figures promise.
-type column struct {
-	name   string        // in degraded, /health and metrics
-	cutoff time.Duration // of one call
-	calls  int           // that a turn makes of it
-	open   time.Duration // how long its breaker stays open
-	pinged bool          // meanwhile, it is asked for a sign of life
-	unseen bool          // chat does not wait for it, and nothing lacks without it
-	start  func(ctx context.Context, w *world, f *fault) (*system, error)
-}
-
-// most is what a turn may wait for it.
-func (c *column) most() time.Duration { return time.Duration(c.calls) * c.cutoff }
-
-var redis = &column{name: "redis", cutoff: limits.Redis.Timeout, calls: 2, open: limits.Redis.Breaker.Open, pinged: true,
-	start: func(ctx context.Context, w *world, _ *fault) (*system, error) {
-		return w.system(ctx, func(s *system) error {
-			server, err := stack.StartRedis(ctx)
-			if err != nil {
-				return err
-			}
-			s.server, s.closers = server, append(s.closers, server.Stop)
-			return s.behind(w, "REDIS_URL", "redis://%s", server.Address)
-		})
-	}}
-
 // world is what all cells share.
 type world struct {
-	chat, aguante string // binaries
-	keys          string // file
-	proxies       *toxiproxy.ApiServer
-	up            *stack.Up // its broker and its materialize
-	graph         *neo4j.Store
-	controls      chan *system
-	closers       []func() error
-	users         atomic.Int64
+	dir                        string
+	chat, materialize, aguante string // binaries
+	keys                       string // file
+	proxies                    *toxiproxy.Client
+	up                         *stack.Up // its broker and its materialize
+	graph                      *neo4j.Store
+	starting                   chan struct{} // one for each system that is being started
+	controls                   chan *system
+	closers                    []func() error
+	users                      atomic.Int64
 }
 
-// crowd is how many cells are measured at once, each beside a control of its own.
-const crowd = 2
+// crowd is how many cells are measured at once, each beside a control of its own, and how many are started at once.
+const crowd = 3
 
 func newWorld(ctx context.Context, dir string) (w *world, err error) {
-	w = &world{keys: filepath.Join(dir, "keys.yaml"), controls: make(chan *system, crowd),
-		proxies: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.close())
-		}
-	}()
-	keys := fmt.Sprintf("keys: [{name: faults, sha256: %x, routes: [chat, internal], limits: {chat: {per_minute: 600000, burst: 100000}}}]", sha256.Sum256([]byte(key)))
-	if err := os.WriteFile(w.keys, []byte(keys), 0o600); err != nil {
-		return w, err
+	w = &world{dir: dir, keys: filepath.Join(dir, "keys.yaml"), starting: make(chan struct{}, crowd), controls: make(chan *system, crowd)}
+	if err := errors.Join(w.build(ctx), w.serve(ctx)); err != nil {
+		return nil, errors.Join(err, w.close())
 	}
-	if w.aguante, err = stack.Build(ctx, dir); err != nil {
-		return w, err
-	}
-	if w.chat, err = stack.BuildFunction(ctx, dir, "chat"); err != nil {
-		return w, err
-	}
-	if w.up, err = stack.StartUp(ctx, w.aguante, filepath.Join(dir, "up"), []string{"--neo4j", neo4jURI()}, nil); err != nil {
-		return w, err
-	}
-	w.closers = append(w.closers, w.up.Stop)
-	if w.graph, err = neo4j.Open(ctx, neo4j.Config{URI: neo4jURI()}); err != nil {
-		return w, err
-	}
-	w.closers = append(w.closers, w.graph.Close)
 	for range crowd {
-		control, err := redis.start(ctx, w, nil)
+		control, err := w.start(ctx, cell{of: redis})
 		if err != nil {
-			return w, err
+			return nil, errors.Join(err, w.close())
 		}
 		w.closers = append(w.closers, control.close)
 		w.controls <- control
@@ -101,7 +58,54 @@ func newWorld(ctx context.Context, dir string) (w *world, err error) {
 	return w, nil
 }
 
+func (w *world) build(ctx context.Context) (err error) {
+	keys := fmt.Sprintf("keys: [{name: faults, sha256: %x, routes: [chat, internal], limits: {chat: {per_minute: 600000, burst: 100000}}}]", sha256.Sum256([]byte(key)))
+	if err := os.WriteFile(w.keys, []byte(keys), 0o600); err != nil {
+		return err
+	}
+	if w.aguante, err = stack.Build(ctx, w.dir); err != nil {
+		return err
+	}
+	if w.materialize, err = stack.BuildFunction(ctx, w.dir, "materialize"); err != nil {
+		return err
+	}
+	w.chat, err = stack.BuildFunction(ctx, w.dir, "chat")
+	return err
+}
+
+// serve starts what all cells share: a system of its own, and Toxiproxy.
+func (w *world) serve(ctx context.Context) (err error) {
+	if w.up, err = stack.StartUp(ctx, w.aguante, filepath.Join(w.dir, "up"), []string{"--neo4j", neo4jURI()}, nil); err != nil {
+		return err
+	}
+	w.closers = append(w.closers, w.up.Stop)
+	if w.graph, err = neo4j.Open(ctx, neo4j.Config{URI: neo4jURI()}); err != nil {
+		return err
+	}
+	w.closers = append(w.closers, w.graph.Close)
+	address := free()
+	host, port, _ := net.SplitHostPort(address)
+	go server.NewServer(server.NewMetricsContainer(nil), zerolog.Nop()).Listen(host, port)
+	w.proxies = toxiproxy.NewClient(address)
+	for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		if _, err := w.proxies.Proxies(); err == nil {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
 func neo4jURI() string { return os.Getenv(stack.Neo4jVariable) }
+
+// free is an address that nothing listens on.
+func free() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err) // there is no loopback
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
 
 func (w *world) close() (err error) {
 	for i := len(w.closers) - 1; i >= 0; i-- {
@@ -120,10 +124,15 @@ type system struct {
 	chat   *stack.Function
 	proxy  *toxiproxy.Proxy
 	server *stack.Server // the dependency itself
+	up     *stack.Up     // broker, materialize and trace, where they are the cell's own
 	client http.Client
-	graph  *neo4j.Store
-	user   string
-	said   atomic.Int64
+	graph  interface {
+		Session(ctx context.Context, user, sessionID string, limit int) ([]memory.Turn, error)
+	}
+	dir   string // of the embedded graph, where there is one
+	user  string
+	said  atomic.Int64
+	there func(ctx context.Context, ids []string) (map[string]int, error) // how often each turn arrived
 
 	environment []string
 	closers     []func() error
@@ -132,33 +141,35 @@ type system struct {
 	answered []string // turns
 }
 
-// system starts chat with everything well, and what arrange changes of that.
-func (w *world) system(ctx context.Context, arrange func(s *system) error) (*system, error) {
+// start starts chat with a Redis of its own and everything well, arranged as the cell's column wants it.
+func (w *world) start(ctx context.Context, c cell) (*system, error) {
+	w.starting <- struct{}{}
+	defer func() { <-w.starting }()
 	s := &system{graph: w.graph, user: fmt.Sprintf("faults-%d-%d", time.Now().UnixNano(), w.users.Add(1)), client: http.Client{Timeout: time.Minute,
-		Transport: &http.Transport{MaxIdleConnsPerHost: 2 * callers}}}
-	s.environment = []string{"KEYS_FILE=" + w.keys, "NEO4J_URI=" + neo4jURI(), "NEO4J_USERNAME=",
-		"K_SINK=" + w.up.Broker, "MATERIALIZE_URL=" + w.up.Materialize}
-	err := arrange(s)
-	if err == nil {
+		Transport: &http.Transport{MaxIdleConnsPerHost: 100}}}
+	s.there = s.inGraph
+	redis, err := stack.StartRedis(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.server = redis
+	s.onClose(redis.Stop)
+	s.tell("KEYS_FILE="+w.keys, "REDIS_URL="+redis.URL, "NEO4J_URI="+neo4jURI(), "NEO4J_USERNAME=",
+		"K_SINK="+w.up.Broker, "MATERIALIZE_URL="+w.up.Materialize)
+	if err = c.of.arrange(ctx, w, s, c.fault); err == nil {
 		s.chat, err = stack.StartFunction(ctx, w.chat, s.environment...)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.closers = append(s.closers, s.chat.Stop)
+	s.onClose(s.chat.Stop)
 	return s, nil
 }
 
-// behind tells chat by a variable of a server that is behind the system's proxy.
-func (s *system) behind(w *world, variable, url, address string) error {
-	s.proxy = toxiproxy.NewProxy(w.proxies, s.user, "127.0.0.1:0", address)
-	if err := s.proxy.Start(); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, func() error { s.proxy.Stop(); return nil })
-	s.environment = append(s.environment, variable+"="+fmt.Sprintf(url, s.proxy.Listen))
-	return nil
-}
+// tell gives chat a variable; the last one of a name counts.
+func (s *system) tell(variables ...string) { s.environment = append(s.environment, variables...) }
+
+func (s *system) onClose(f func() error) { s.closers = append(s.closers, f) }
 
 func (s *system) close() (err error) {
 	s.client.CloseIdleConnections()
@@ -168,20 +179,16 @@ func (s *system) close() (err error) {
 	return err
 }
 
-// arriving is how long turns may take into the graph: a delivery that failed is tried again after 10, 20 and 40 s.
-const arriving = 90 * time.Second
+// arriving is how long turns may take: a delivery that failed is tried again after 10, 20, 40 and 80 s.
+const arriving = 3 * time.Minute
 
-// account waits until all answered turns are in the graph, and counts those that are not, and those that are there twice.
+// account waits until all answered turns are there, and counts those that are not, and those that are there twice.
 func (s *system) account(ctx context.Context) (answered, lost, twice int) {
 	s.mu.Lock()
 	ids := s.answered
 	s.mu.Unlock()
-	for end := time.Now().Add(arriving); ; time.Sleep(time.Second) {
-		there := map[string]int{}
-		turns, err := s.graph.Session(ctx, s.user, "s", 10*len(ids))
-		for _, t := range turns {
-			there[t.ID]++
-		}
+	for end := time.Now().Add(arriving); ; time.Sleep(2 * time.Second) {
+		there, err := s.there(ctx, ids)
 		lost, twice = 0, 0
 		for _, id := range ids {
 			switch n := there[id]; {
@@ -195,4 +202,14 @@ func (s *system) account(ctx context.Context) (answered, lost, twice int) {
 			return len(ids), lost, twice
 		}
 	}
+}
+
+// inGraph counts the system's turns in the graph.
+func (s *system) inGraph(ctx context.Context, ids []string) (map[string]int, error) {
+	there := map[string]int{}
+	turns, err := s.graph.Session(ctx, s.user, "s", 10*len(ids))
+	for _, t := range turns {
+		there[t.ID]++
+	}
+	return there, err
 }

@@ -43,7 +43,7 @@ func StartNeo4j(ctx context.Context) (*Server, error) {
 	}
 	s := &Server{Name: "Neo4j", Address: address, URL: "bolt://" + address, dir: dir}
 	s.command = exec.Command("java", neo4jArguments(lib, dir)...)
-	if s, err = start(ctx, s, func(ctx context.Context) error { return greetBolt(ctx, address) }); err != nil {
+	if s, err = start(ctx, s, func(ctx context.Context) error { return serves(ctx, address) }); err != nil {
 		return nil, err
 	}
 	return s, warm(ctx, s.URL)
@@ -134,7 +134,22 @@ func fetchJars(ctx context.Context, lib string) error {
 	return nil
 }
 
-// greetBolt makes Bolt's handshake, which a Neo4j answers only once it serves.
+// serves asks for an answer: a Neo4j that has just been started shakes hands before it has opened its database.
+func serves(ctx context.Context, address string) error {
+	if err := greetBolt(ctx, address); err != nil {
+		return err
+	}
+	store, err := neo4j.Open(ctx, neo4j.Config{URI: "bolt://" + address})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return store.Ping(ctx)
+}
+
+// greetBolt makes Bolt's handshake.
 func greetBolt(ctx context.Context, address string) error {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", address)

@@ -12,6 +12,7 @@ import (
 	"github.com/aguante-chat/aguante/functions/trace/internal/decisions"
 	"github.com/aguante-chat/aguante/functions/trace/internal/store"
 	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/limits"
 )
 
 // lettersView is the page of dead letters.
@@ -27,6 +28,9 @@ type letter struct {
 	deadletters.Letter
 	Kind string // the type without the project's prefix and version
 }
+
+// Circles tells of a letter that comes back whenever it is sent.
+func (l letter) Circles() bool { return l.State == deadletters.Waiting && l.Replays >= limits.MaxHops }
 
 type entry struct {
 	deadletters.Entry
@@ -105,7 +109,7 @@ var failures = []struct {
 	word string
 	err  error
 }{
-	{"gone", store.ErrNotFound}, {"already", deadletters.ErrReplayed}, {"under-way", deadletters.ErrUnderWay},
+	{"gone", store.ErrNotFound}, {"already", deadletters.ErrReplayed}, {"circles", deadletters.ErrCircles}, {"under-way", deadletters.ErrUnderWay},
 	{"no-broker", deadletters.ErrNoBroker}, {"open", guard.ErrOpen}, {"slow", guard.ErrTimeout},
 	{"not-taken", deadletters.ErrNotTaken}, {"store", store.ErrClosed},
 }

@@ -122,11 +122,14 @@ func newBench(t testing.TB) *bench {
 // run starts the broker on the bench's journal.
 func (b *bench) run(t testing.TB) *bench {
 	t.Helper()
-	f, err := New(t.Context(), Config{
-		Journal: b.journal, Telemetry: b.telemetry,
-		Manifests: fstest.MapFS{"all.yaml": {Data: fmt.Appendf(nil, manifest, b.trigger)}},
-		Services:  map[string]string{"first": b.first.URL, "second": b.second.URL, "sink": b.sink.URL},
-	})
+	return b.start(t, fmt.Sprintf(manifest, b.trigger), map[string]string{"first": b.first.URL, "second": b.second.URL, "sink": b.sink.URL})
+}
+
+// start starts a broker of another manifest.
+func (b *bench) start(t testing.TB, manifest string, services map[string]string) *bench {
+	t.Helper()
+	f, err := New(t.Context(), Config{Journal: b.journal, Telemetry: b.telemetry,
+		Manifests: fstest.MapFS{"all.yaml": {Data: []byte(manifest)}}, Services: services})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +152,12 @@ func (b *bench) kill() {
 
 func (b *bench) send(t testing.TB, typ, id string) {
 	t.Helper()
-	e, err := event.New(typ, "/test", id, "s1", 0, map[string]string{"id": id})
+	b.post(t, typ, id, map[string]string{"id": id})
+}
+
+func (b *bench) post(t testing.TB, typ, id string, data any) {
+	t.Helper()
+	e, err := event.New(typ, "/test", id, "s1", 0, data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package deadletters
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/aguante-chat/aguante/functions/trace/internal/store"
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/shared/serve"
 )
 
@@ -132,6 +134,8 @@ func Explain(err error) (status int, title, detail string) {
 		return http.StatusNotFound, "No such dead letter", "It may have been erased with its user's data."
 	case errors.Is(err, ErrReplayed):
 		return http.StatusConflict, "Replayed already", "It was sent again and did not come back. To send it once more all the same, add ?again=true."
+	case errors.Is(err, ErrCircles):
+		return http.StatusLoopDetected, "Loop detected", fmt.Sprintf("It was sent again %d times and came back each time: see why first. To send it once more all the same, add ?again=true.", limits.MaxHops)
 	case errors.Is(err, ErrUnderWay):
 		return http.StatusConflict, "Being replayed", "Another replay of it is under way."
 	case errors.Is(err, ErrNoBroker):

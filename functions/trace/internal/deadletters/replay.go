@@ -15,6 +15,7 @@ import (
 // Why a letter was not replayed. The letter stays as it was.
 var (
 	ErrReplayed = errors.New("replay: it was replayed already, and did not come back")
+	ErrCircles  = errors.New("replay: it came back as often as anything may go round")
 	ErrUnderWay = errors.New("replay: it is being replayed")
 	ErrNoBroker = errors.New("replay: there is no broker to send it to: set K_SINK or DEAD_LETTER_REPLAY")
 	ErrNotTaken = errors.New("replay: the broker did not take it")
@@ -37,6 +38,10 @@ func (s *Store) Replay(ctx context.Context, id string, again bool, who string) (
 	}
 	if l.State == Replayed && !again {
 		return Letter{}, ErrReplayed
+	}
+	if l.Replays >= limits.MaxHops && !again {
+		s.HopsRefused.Inc()
+		return Letter{}, ErrCircles
 	}
 	if err := s.send(ctx, attributes, data); err != nil {
 		s.failed(ctx, l, who, err)

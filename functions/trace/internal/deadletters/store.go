@@ -57,8 +57,9 @@ type Store struct {
 
 // Metrics of the dead letters.
 type Metrics struct {
-	Waiting prometheus.Gauge
-	Expired prometheus.Counter // that waited
+	Waiting     prometheus.Gauge
+	Expired     prometheus.Counter // that waited
+	HopsRefused prometheus.Counter // replays of letters that come back each time
 }
 
 // New returns the dead letters in file. Replays go to broker.
