@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"github.com/aguante-chat/aguante/shared/graph"
+	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/shared/serve"
 	"github.com/aguante-chat/aguante/shared/telemetry"
 )
@@ -18,4 +19,5 @@ type Config struct {
 	// Seams for who runs materialize inside a process of their own.
 	Telemetry *telemetry.Telemetry `env:"-"` // nil: discarded
 	Graph     graph.Store          `env:"-"` // instead of NEO4J_URI and DATA_DIR; closed by its owner
+	Memory    limits.Level         `env:"-"` // what the process may have; zero: limits.WorkerMemory
 }

@@ -48,7 +48,7 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	f.guard = guard.New(dependency, c.Telemetry)
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
 	f.watching.Go(func() { f.guard.Watch(ctx, store.Ping) })
-	f.worker = materialize.New(materialize.Parts{Store: store, Guard: f.guard, Flags: f.flags, Telemetry: c.Telemetry})
+	f.worker = materialize.New(materialize.Parts{Store: store, Guard: f.guard, Flags: f.flags, Memory: serve.NewMemory(cmp.Or(c.Memory, limits.WorkerMemory)).Used, Telemetry: c.Telemetry})
 	return &serve.Function{Name: "materialize", Handler: f.routes(), Health: f.health,
 		Close: func(ctx context.Context) error { return f.close(ctx, store) }}, nil
 }
@@ -94,7 +94,9 @@ func (f *function) health() serve.Health {
 	if fault := f.flags.Fault(); fault != "" {
 		statuses = append(statuses, guard.Status{Dependency: "flags file", Zone: limits.ZoneAsync, State: "bad", LastError: fault})
 	}
-	return serve.NewHealth(statuses...)
+	h := serve.NewHealth(statuses...)
+	h.Load = f.worker.Load()
+	return h
 }
 
 // close writes what has been taken before it lets the store go.

@@ -18,6 +18,7 @@ import (
 	"github.com/aguante-chat/aguante/functions/chat"
 	"github.com/aguante-chat/aguante/functions/materialize"
 	"github.com/aguante-chat/aguante/functions/trace"
+	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/shared/serve"
 	"github.com/aguante-chat/aguante/shared/telemetry"
 )
@@ -188,6 +189,7 @@ func (m *machine) newMaterialize(ctx context.Context) (*serve.Function, error) {
 	}
 	m.tell(&c.Common)
 	c.Neo4jURI, c.DataDir, c.Telemetry, c.Graph = m.Neo4j, m.Data, m.telemetry, m.stores.graph
+	c.Memory = limits.ChatMemory // of the one process that all of them are
 	return materialize.New(ctx, c)
 }
 

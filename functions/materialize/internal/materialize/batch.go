@@ -32,7 +32,8 @@ type batcher struct {
 	waiting chan *waiter
 	backlog prometheus.Gauge // turns that wait or are being written
 	seen    prometheus.Gauge // when run last went round: a batcher that hangs is not seen
-	most    int              // turns of the next batch; run's own
+	load    *load
+	most    int // turns of the next batch; run's own
 
 	mu      sync.RWMutex // held for reading while a turn joins, for writing to close
 	closed  bool
@@ -49,7 +50,7 @@ type waiter struct {
 
 func newBatcher(write func(context.Context, []graph.Write) ([]graph.Written, error), backlog, seen prometheus.Gauge) *batcher {
 	ctx, abort := context.WithCancel(context.Background())
-	b := &batcher{write: write, backlog: backlog, seen: seen, most: maxBatch, abort: abort,
+	b := &batcher{write: write, backlog: backlog, seen: seen, load: newLoad(time.Now), most: maxBatch, abort: abort,
 		waiting: make(chan *waiter, limits.MutationBacklog.Hard), stopped: make(chan struct{})}
 	go b.run(ctx)
 	return b
@@ -99,7 +100,9 @@ func (b *batcher) run(ctx context.Context) {
 			if !open {
 				return
 			}
+			b.load.is(true)
 			b.commit(ctx, b.gather(first))
+			b.load.is(false)
 		case <-idle.C:
 		}
 	}

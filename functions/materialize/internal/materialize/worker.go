@@ -16,6 +16,7 @@ import (
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/graph"
 	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/shared/telemetry"
 )
 
@@ -55,8 +56,12 @@ type Parts struct {
 	Store     Store
 	Guard     *guard.Guard // of the store
 	Flags     Flags
+	Memory    func() float64 // share of what the process may have that it holds; nil: enough is left
 	Telemetry *telemetry.Telemetry
 }
+
+// errMemory means that one more turn might be one too many for the process.
+var errMemory = errors.New("memory is short")
 
 // Worker takes events into the graph. Safe for concurrent use.
 type Worker struct {
@@ -85,6 +90,10 @@ func (w *Worker) Take(ctx context.Context, e event.Event) (reply *event.Event, e
 	}()
 	switch e.Type() {
 	case event.TurnCompleted:
+		if w.full() {
+			outcome, err = failed, &event.Again{After: down, Err: errMemory}
+			break
+		}
 		reply, outcome, err = w.turn(ctx, e, began)
 	case event.UserForgotten:
 		outcome, err = w.forget(ctx, e, began)
@@ -93,6 +102,12 @@ func (w *Worker) Take(ctx context.Context, e event.Event) (reply *event.Event, e
 	}
 	return reply, err
 }
+
+// full tells whether memory is short: better an event that comes again than a process that is killed with all it has.
+func (w *Worker) full() bool { return w.Memory != nil && w.Memory() > limits.MemoryShort.Enter }
+
+// Load is the share of its time that the worker is writing, lately.
+func (w *Worker) Load() float64 { return w.batch.load.value() }
 
 // turn: accept → extract → write → tell. With the flag off a turn is taken and left out of memory: it must not wait at
 // the broker, nor become a dead letter, for a function that is switched off.
