@@ -118,10 +118,9 @@ func TestACallerWithMoreThanWasKeptReadsItFromItsBeginning(t *testing.T) {
 	}
 }
 
-// The engine waits until its stream is resumed, so that one turn tells it and two callers hear it.
+// One turn tells it and two callers hear it; the instance of one of them drains meanwhile, and the turn goes on.
 func TestAStreamThatIsUnderWayIsFollowed(t *testing.T) {
-	release := make(chan struct{})
-	said := 0
+	release, said := make(chan struct{}), 0
 	step := func(ctx context.Context) error {
 		if said++; said < 3 {
 			return nil
@@ -133,22 +132,26 @@ func TestAStreamThatIsUnderWayIsFollowed(t *testing.T) {
 			return ctx.Err()
 		}
 	}
-	h := &house{redis: "redis://" + miniredis.RunT(t).Addr(), speaker: &speaker{pieces: []string{"a", "b", "c", "d"}, step: step}, grace: time.Second}
-	here, there := h.run(t), h.run(t)
-	var first got
-	began, ended := make(chan string), make(chan struct{})
+	h := &house{redis: "redis://" + miniredis.RunT(t).Addr(), speaker: &speaker{pieces: []string{"a", "b", "c", "d"}, step: step}, grace: 100 * time.Millisecond}
+	here, there, elsewhere := h.run(t), h.run(t), h.run(t)
+	begun, ended := make(chan string), make(chan struct{})
+	first := got{begun: begun}
 	go func() {
 		defer close(ended)
-		first.begun = began
 		first.take(t, ask(t, here.url+"/chat", `{"message":"hi","stream":true}`), 100)
 	}()
-	second := got{turnID: <-began}
-	go func() { time.Sleep(200 * time.Millisecond); close(release) }() // while it is followed, or before: both are right
-	if status := second.take(t, second.resume(t, there.url), 100); status != http.StatusOK || second.text != "abcd" || second.end != "done" {
+	second := got{turnID: <-begun}
+	time.AfterFunc(300*time.Millisecond, there.drain) // while it is followed, or before it is asked: both end well
+	second.take(t, second.resume(t, there.url), 100)
+	if n := len(second.events); n > 0 && second.events[n-1].event != "resume" {
+		t.Errorf("at the instance that drained: %+v", second)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { close(release) })
+	if status := second.take(t, second.resume(t, elsewhere.url), 100); status != http.StatusOK || second.text != "abcd" || second.end != "done" {
 		t.Errorf("%d, %+v", status, second)
 	}
 	<-ended
-	if first.text != "abcd" || h.speaker.asked != 1 || len(h.outbox.turns) != 0 {
+	if first.text != "abcd" || h.speaker.asked != 1 {
 		t.Errorf("first %+v, asked %d times", first, h.speaker.asked)
 	}
 }
