@@ -77,8 +77,12 @@ func (c *caller) say(t testing.TB, user, message string) reply {
 // remembered says whether what a user said is in the graph.
 func (c *caller) remembered(t testing.TB, user, question, words string) bool {
 	t.Helper()
+	return c.remembers(t.Context(), user, question, words)
+}
+
+func (c *caller) remembers(ctx context.Context, user, question, words string) bool {
 	query := url.Values{"user": {user}, "q": {question}, "limit": {"10"}}
-	status, content, err := c.request(t.Context(), http.MethodGet, "/recall?"+query.Encode(), nil)
+	status, content, err := c.request(ctx, http.MethodGet, "/recall?"+query.Encode(), nil)
 	return err == nil && status == http.StatusOK && strings.Contains(string(content), words)
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func configure(t testing.TB, file, content string) {
 func TestAChangedConfigMapTakesEffectWithoutARestart(t *testing.T) {
 	annotate(t, "chat", map[string]string{"min-scale": "1"})
 	c := newCaller(t)
-	c.say(t, "", "Hello.")
+	eventually(t, "the pods of the revision before are gone", time.Minute, func() bool { return len(pods(t, "chat")) == 1 })
 	before := pods(t, "chat")
 
 	began := time.Now()
@@ -58,7 +59,7 @@ func TestAChangedConfigMapTakesEffectWithoutARestart(t *testing.T) {
 		r := c.say(t, someone("ana"), "Hello.")
 		return len(r.Degraded) == 1 && r.Degraded[0].Dependency == "neo4j"
 	})
-	if after := pods(t, "chat"); len(before) != 1 || len(after) != 1 || before[0] != after[0] {
+	if after := pods(t, "chat"); !slices.Equal(before, after) {
 		t.Errorf("the pods were %v and are %v", before, after)
 	}
 	t.Logf("engines in force after %v, flags after %v, in the same pod", engines, time.Since(began))
