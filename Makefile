@@ -7,7 +7,7 @@ DATA    ?=
 .PHONY: help run test accounting drills drills-full faults faults-full lint bench bench-load bench-gateway bench-recall gen build images
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: ## chat with it: everything on this machine, nothing to install but Go
 	@echo "building (the first time takes a few minutes) …"
@@ -16,6 +16,17 @@ run: ## chat with it: everything on this machine, nothing to install but Go
 test: ## every test, with real Redis, Neo4j and Chromium (installed when missing, as root)
 	@$(GO) run ./test/stack/with $(GO) test -race -timeout 20m work
 	@for m in $(MODULES); do (cd $$m && GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build ./...) || exit 1; done
+
+e2e: ## config/knative on the Kubernetes of KUBECONFIG, or on one of its own (on Debian, as root)
+ifdef KUBECONFIG
+e2e: KO_FLAGS = --base-import-paths --tags e2e
+e2e: images
+	@cd test && KO_CONFIG_PATH=$(CURDIR) $(BIN)/ko build $(KO_FLAGS) ./e2e/engine
+	@AGUANTE_E2E=1 $(GO) test -count=1 -timeout 30m -v ./test/e2e
+else
+	@cd test/e2e/rig && GOWORK=off $(GO) build -o $(BIN)/rig . && \
+	  $(BIN)/rig with $(GO) -C $(CURDIR) test -count=1 -timeout 30m -v ./test/e2e
+endif
 
 drills: ## the eight drills against real Redis and Neo4j, in seconds (a part of make test)
 	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 20m -v ./test/drills
@@ -60,4 +71,4 @@ build: ## the four binaries, into bin/
 
 images: ## the functions' images, by ko, to KO_DOCKER_REPO
 	@GOWORK=off GOBIN=$(BIN) $(GO) -C tools install github.com/google/ko
-	@for f in chat materialize trace; do (cd functions/$$f && KO_CONFIG_PATH=$(CURDIR) $(BIN)/ko build ./cmd/$$f) || exit 1; done
+	@for f in chat materialize trace; do (cd functions/$$f && KO_CONFIG_PATH=$(CURDIR) $(BIN)/ko build $(KO_FLAGS) ./cmd/$$f) || exit 1; done

@@ -94,7 +94,7 @@ func with(ctx context.Context, command []string) (err error) {
 
 // variables lead to the cluster.
 func variables() []string {
-	return []string{"KUBECONFIG=" + kubeconfig, "KO_DOCKER_REPO=" + repository, "AGUANTE_E2E_INGRESS=" + nodeAddress + ":80",
+	return []string{"AGUANTE_E2E=1", "KUBECONFIG=" + kubeconfig, "KO_DOCKER_REPO=" + repository, "AGUANTE_E2E_INGRESS=" + nodeAddress + ":80",
 		"PATH=" + folder + "/bin:" + os.Getenv("PATH")}
 }
 
