@@ -154,7 +154,7 @@ func pause(ctx context.Context, d time.Duration) {
 // breakIt kills, freezes or, where that drains, ends a part, and gives what mends it.
 func (p part) breakIt() (what string, mend func(context.Context) error) {
 	restart := func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // Neo4j, on a busy machine
 		defer cancel()
 		return p.server.Restart(ctx)
 	}
