@@ -39,6 +39,7 @@ func TestHostileRequestsGetTheirProblemAndNothingBreaks(t *testing.T) {
 		"negative hop count":   {"POST", "/chat", `{"message":"a"}`, []string{"Aguante-Hop", "-1"}, 400, "Aguante-Hop"},
 		"huge hop count":       {"POST", "/chat", `{"message":"a"}`, []string{"Aguante-Hop", "99999999999999999999"}, 400, "Aguante-Hop"},
 		"too many hops":        {"POST", "/chat", `{"message":"a"}`, []string{"Aguante-Hop", "4"}, 508, "4 hops"},
+		"nobody waits":         {"POST", "/chat", `{"message":"a"}`, []string{"X-Envoy-Expected-Rq-Timeout-Ms", "0"}, 408, "Past the deadline"},
 		"wrong method":         {"PUT", "/chat", `{}`, nil, 405, "Method not allowed"},
 		"wrong method on page": {"POST", "/", `{}`, nil, 405, "Method not allowed"},
 		"unknown route":        {"GET", "/admin", "", nil, 404, "Not found"},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -146,7 +147,8 @@ func TestUnknownFieldsReachTheEngineAndTheHopCountGrows(t *testing.T) {
 		_, _ = fmt.Fprint(w, `{"id":"x","object":"chat.completion","model":"big-1","choices":[{"index":0,"message":{"role":"assistant","content":"Seven."},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`)
 	})
 	w, body := r.do(t, http.MethodPost, "/v1/chat/completions",
-		`{"model":"big","temperature":0.25,"future":{"a":[1]},"messages":[{"role":"user","content":"3+4?"}]}`, "Aguante-Hop", "1")
+		`{"model":"big","temperature":0.25,"future":{"a":[1]},"messages":[{"role":"user","content":"3+4?"}]}`, "Aguante-Hop", "1",
+		"X-Envoy-Expected-Rq-Timeout-Ms", "8000")
 	c := decode[completion](t, body)
 	if w.StatusCode != http.StatusOK || c.Choices[0].Message.Content != "Seven." || c.Model != "big-1" || c.Usage.Total != 5 {
 		t.Fatalf("%d %s", w.StatusCode, body)
@@ -156,6 +158,9 @@ func TestUnknownFieldsReachTheEngineAndTheHopCountGrows(t *testing.T) {
 	}
 	if s.header[0].Get("Aguante-Hop") != "2" {
 		t.Errorf("the engine got hop count %q", s.header[0].Get("Aguante-Hop"))
+	}
+	if ms, err := strconv.Atoi(s.header[0].Get("X-Envoy-Expected-Rq-Timeout-Ms")); err != nil || ms <= 0 || ms > 8000 {
+		t.Errorf("the engine is told that %d ms are left, %v", ms, err)
 	}
 }
 

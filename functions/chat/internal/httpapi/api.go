@@ -18,7 +18,9 @@ import (
 const (
 	hopHeader     = "Aguante-Hop"     // how often the call went round already
 	sessionHeader = "Aguante-Session" // the session, on the OpenAI routes
-	turnHeader    = "Aguante-Turn"    // the turn of a stream
+
+	timeoutHeader = "X-Envoy-Expected-Rq-Timeout-Ms" // Envoy's: for how long the caller waits
+	turnHeader    = "Aguante-Turn"                   // the turn of a stream
 )
 
 // Parts are what the edge needs. Keys may be nil: every caller is anonymous.

@@ -137,4 +137,14 @@ func hops(r *http.Request) (int, error) {
 	return int(n), nil
 }
 
+// deadlineOf is until when the caller waits, by a timeout that began with the request. What is no number of milliseconds
+// is no timeout: a proxy may have set it, and the caller could not help it.
+func deadlineOf(r *http.Request, began time.Time) time.Time {
+	ms, err := strconv.ParseUint(r.Header.Get(timeoutHeader), 10, 31)
+	if err != nil {
+		return time.Time{}
+	}
+	return began.Add(time.Duration(ms) * time.Millisecond)
+}
+
 func invalid(field, reason string) error { return &turn.Invalid{Field: field, Reason: reason} }

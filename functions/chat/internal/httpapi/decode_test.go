@@ -3,8 +3,11 @@ package httpapi
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -27,6 +30,20 @@ func parseOpenAI(body []byte) (c completionRequest, messages []engine.Message, e
 	}
 	messages, err = c.parse()
 	return c, messages, err
+}
+
+func TestACallersTimeoutBeginsWithTheRequest(t *testing.T) {
+	began := time.Unix(1_800_000_000, 0)
+	for value, want := range map[string]time.Time{
+		"": {}, "soon": {}, "-1": {}, "1.5": {}, "99999999999999999999": {}, "5s": {},
+		"0": began, "250": began.Add(250 * time.Millisecond), "15000": began.Add(15 * time.Second),
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/chat", nil)
+		r.Header.Set("X-Envoy-Expected-Rq-Timeout-Ms", value)
+		if got := deadlineOf(r, began); !got.Equal(want) {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
 }
 
 func TestChatBodiesThatCannotBeRight(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 type call struct {
 	caller   turn.Caller
 	hops     int
+	deadline time.Time // until when the caller waits; zero: they do not say
 	turnID   string
 	engine   string
 	degraded []guard.Degraded
@@ -31,7 +32,7 @@ type call struct {
 
 // turn is a turn of this caller's.
 func (c *call) turn(r *http.Request) turn.Turn {
-	return turn.Turn{Caller: c.caller, Hop: c.hops, Route: r.Pattern}
+	return turn.Turn{Caller: c.caller, Hop: c.hops, Deadline: c.deadline, Route: r.Pattern}
 }
 
 // note takes from the reply what the log line and the headers say.
@@ -45,7 +46,8 @@ func (a *api) edge(rt route) http.Handler {
 	name := strings.TrimSpace(rt.method + " " + rt.path)
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attribute.String("http.route", rt.path))}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, out, c := time.Now(), &answer{ResponseWriter: w}, &call{}
+		began, out := time.Now(), &answer{ResponseWriter: w}
+		c := &call{deadline: deadlineOf(r, began)}
 		ctx, span := a.trace(r, name, options)
 		defer span.End()
 		r = r.WithContext(ctx)

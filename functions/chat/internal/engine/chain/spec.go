@@ -124,7 +124,7 @@ func (s *Spec) faults(names map[string]bool) []string {
 // ours are the headers that a file cannot set.
 var ours = map[string]bool{
 	"Authorization": true, "Content-Type": true, "Content-Length": true, "Accept-Encoding": true, "Host": true,
-	"Connection": true, "Transfer-Encoding": true, "Traceparent": true, openai.HopHeader: true,
+	"Connection": true, "Transfer-Encoding": true, "Traceparent": true, openai.HopHeader: true, openai.TimeoutHeader: true,
 }
 
 // same tells whether an engine that is as s may go on as o.

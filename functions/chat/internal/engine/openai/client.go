@@ -22,6 +22,10 @@ import (
 // HopHeader counts the hops of a call; each engine is sent one more than came in.
 const HopHeader = "Aguante-Hop"
 
+// TimeoutHeader says for how many milliseconds from now an answer is waited for. It is Envoy's word, which proxies on the
+// way may set and use too.
+const TimeoutHeader = "X-Envoy-Expected-Rq-Timeout-Ms"
+
 // Config is one server.
 type Config struct {
 	Name       string
@@ -112,6 +116,9 @@ func (c *Client) post(ctx context.Context, r engine.Request, stream bool) (*http
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set(HopHeader, strconv.Itoa(r.Hop+1))
+	if until, limited := ctx.Deadline(); limited {
+		request.Header.Set(TimeoutHeader, strconv.FormatInt(max(1, time.Until(until).Milliseconds()), 10))
+	}
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header))
 	if err := c.authorize(request); err != nil {
 		return nil, c.failed(err)
