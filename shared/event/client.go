@@ -55,6 +55,27 @@ func (c *client) post(ctx context.Context, url string, e Event) error {
 	return refusal(answer)
 }
 
+// ping wants any answer from each of urls that is not the server's own failure: who takes events refuses a GET.
+func (c *client) ping(urls ...string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for _, url := range urls {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+			if err != nil {
+				return err
+			}
+			answer, err := c.Do(request)
+			if err != nil {
+				return err
+			}
+			_ = answer.Body.Close()
+			if answer.StatusCode >= http.StatusInternalServerError {
+				return fmt.Errorf("%s answered %d", request.URL.Host, answer.StatusCode)
+			}
+		}
+		return nil
+	}
+}
+
 func refusal(answer *http.Response) error {
 	status := answer.StatusCode
 	err := fmt.Errorf("%s answered %d", answer.Request.URL.Host, status)

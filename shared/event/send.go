@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +55,9 @@ type Sender struct {
 	client         *client
 	broker, direct *guard.Guard
 	memory         *queue
+
+	stop     context.CancelFunc // of watching
+	watching sync.WaitGroup
 }
 
 // NewSender returns a sender that must be closed.
@@ -67,7 +73,20 @@ func NewSender(c SenderConfig) *Sender {
 	}
 	s.direct = guard.New(within(limits.Materialize, share), c.Observer)
 	s.memory = newQueue(limits.TurnBacklog.Hard, 1, true, s.resend, s.lose)
+	s.watch()
 	return s
+}
+
+// watch finds out when the broker, or who takes events beside it, is back.
+func (s *Sender) watch() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if s.Broker != "" {
+		s.watching.Go(func() { s.broker.Watch(ctx, s.client.ping(s.Broker)) })
+	}
+	if direct := slices.Collect(maps.Values(s.Direct)); len(direct) > 0 {
+		s.watching.Go(func() { s.direct.Watch(ctx, s.client.ping(direct...)) })
+	}
 }
 
 // lose counts and logs an event that is lost, each: there is nowhere else to look for it.
@@ -133,6 +152,8 @@ func (s *Sender) Statuses() []guard.Status {
 // Close sends what is in memory until ctx ends. Nothing may be sent afterwards.
 func (s *Sender) Close(ctx context.Context) {
 	s.memory.close(ctx)
+	s.stop()
+	s.watching.Wait()
 	s.client.CloseIdleConnections()
 }
 

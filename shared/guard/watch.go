@@ -10,7 +10,8 @@ import (
 // Watch asks the dependency by ping, every limits.PingEvery while its breaker is open, whether it answers again. Once it
 // does the next call goes through, as if the open time were over: callers have it back soon after it is back, and while it
 // is not, none of them pays for finding out. When that call fails all the same (a Redis that is read-only answers pings),
-// pings are not believed until the next open time. Watch returns when ctx ends.
+// pings are not believed until the open time is over. When no call comes a second answer closes the breaker: what is
+// called only while something else is down must not look broken until then. Watch returns when ctx ends.
 func (g *Guard) Watch(ctx context.Context, ping func(context.Context) error) {
 	tick := time.NewTicker(limits.PingEvery)
 	defer tick.Stop()
@@ -22,13 +23,17 @@ func (g *Guard) Watch(ctx context.Context, ping func(context.Context) error) {
 			return
 		}
 		until, trips := g.opened()
+		now := time.Now().UnixNano()
 		switch {
-		case until <= time.Now().UnixNano(): // not open, or probed by the next call anyway
+		case until == 0: // closed, or probed by a call under way
 		case believed > 0 && trips > believed:
 			misled, believed = until, 0
-		case until != misled && g.answers(ctx, ping):
+		case until == misled && now < until, !g.answers(ctx, ping):
+		case now < until:
 			believed = trips
-			g.openUntil.CompareAndSwap(until, time.Now().UnixNano())
+			g.openUntil.CompareAndSwap(until, now)
+		case g.openUntil.CompareAndSwap(until, 0):
+			g.breaker.Close()
 		}
 	}
 }

@@ -63,6 +63,16 @@ func TestADependencyThatAnswersPingsAloneIsTriedOnceMoreAndThenLeftAlone(t *test
 	})
 }
 
+func TestADependencyThatNobodyCallsIsNotLeftOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := watched(t, func(context.Context) error { return nil })
+		time.Sleep(10 * time.Second)
+		if state := g.Status().State; state != "closed" {
+			t.Errorf("it answers pings, and is %s", state)
+		}
+	})
+}
+
 func TestASlowAnswerToAPingIsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := watched(t, func(ctx context.Context) error {
