@@ -31,7 +31,8 @@ type Guard struct {
 	bulkhead   bulkhead.Bulkhead[any]
 	breaker    circuitbreaker.CircuitBreaker[any]
 
-	openUntil atomic.Int64 // Unix nanoseconds from which an open breaker may be probed; zero while it is not open
+	made      time.Time
+	openUntil atomic.Int64 // when an open breaker may be probed, by now; zero while it is not open
 	abandoned atomic.Bool  // the probe's caller left: probe again at once
 
 	mu        sync.Mutex
@@ -42,7 +43,8 @@ type Guard struct {
 
 // New returns a guard of d, closed. What happens at it is told to o, which may be nil.
 func New(d limits.Dependency, o Observer) *Guard {
-	g := &Guard{dependency: d, observer: o, since: time.Now()}
+	now := time.Now()
+	g := &Guard{dependency: d, observer: o, made: now, since: now}
 	g.bulkhead = bulkhead.New[any](uint(d.InFlight))
 	g.breaker = circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(uint(d.Breaker.Failures)).
@@ -56,13 +58,16 @@ func New(d limits.Dependency, o Observer) *Guard {
 // forever: failsafe-go computes a changing delay only for its own executions, so the guard half-opens the breaker itself.
 const forever = 100 * 365 * 24 * time.Hour
 
+// now is how long the guard has been there, in nanoseconds. It goes on evenly when the clock is set.
+func (g *Guard) now() int64 { return int64(time.Since(g.made)) }
+
 // permitted asks the breaker, and half-opens it for one probe once its open time is over.
 func (g *Guard) permitted() bool {
 	if g.breaker.TryAcquirePermit() {
 		return true
 	}
 	until := g.openUntil.Load()
-	if until == 0 || time.Now().UnixNano() < until || !g.openUntil.CompareAndSwap(until, 0) {
+	if until == 0 || g.now() < until || !g.openUntil.CompareAndSwap(until, 0) {
 		return false
 	}
 	g.breaker.HalfOpen()
@@ -162,7 +167,7 @@ func (g *Guard) changed(e circuitbreaker.StateChangedEvent) {
 	cause := g.lastError
 	switch e.NewState {
 	case circuitbreaker.OpenState:
-		g.openUntil.Store(now.Add(g.openTime()).UnixNano())
+		g.openUntil.Store(g.now() + int64(g.openTime()))
 	case circuitbreaker.ClosedState:
 		g.trips, cause = 0, nil
 	}

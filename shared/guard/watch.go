@@ -23,7 +23,7 @@ func (g *Guard) Watch(ctx context.Context, ping func(context.Context) error) {
 			return
 		}
 		until, trips := g.opened()
-		now := time.Now().UnixNano()
+		now := g.now()
 		switch {
 		case until == 0: // closed, or probed by a call under way
 		case believed > 0 && trips > believed:

@@ -205,6 +205,24 @@ func TestTheScriptAgreesWithTheArithmetic(t *testing.T) {
 	})
 }
 
+func TestNobodyIsLimitedBecauseTheClockWasSetBack(t *testing.T) {
+	server := miniredis.RunT(t)
+	s := open(t, "redis://"+server.Addr()+patient)
+	now := time.Unix(1_800_000_000, 0)
+	for _, jump := range []time.Duration{0, -time.Hour, 2 * time.Hour, -24 * time.Hour} {
+		now = now.Add(jump)
+		server.SetTime(now)
+		for n := range caller.Rate.Burst {
+			if v := mustOpen(t, s, opening("", "")).Verdict; !v.Allowed || v.Remaining != caller.Rate.Burst-1-n {
+				t.Fatalf("request %d after a jump of %v: %+v", n, jump, v)
+			}
+		}
+		if v := mustOpen(t, s, opening("", "")).Verdict; v.Allowed {
+			t.Errorf("one too many after a jump of %v: %+v", jump, v)
+		}
+	}
+}
+
 func TestSurvivesALostScript(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		mustOpen(t, s, opening("ana", "s1"))
