@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,6 +34,9 @@ func down() error {
 			return fmt.Errorf("the node, process %d, does not end", pid)
 		}
 		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if _, err := net.InterfaceByName(cable); err == nil { // the kernel takes its time with a network that is left
+		_ = ip("link delete " + cable)
 	}
 	removeCgroups()
 	if err := restoreSettings(); err != nil {
