@@ -21,6 +21,7 @@ const (
 	drainRests = 30 * time.Second // at most, while nobody takes the events
 	claimAfter = 30 * time.Second // then an event that another instance took is ours
 	drainFails = 3                // in a row, and the rest waits
+	deferMost  = 2 * time.Minute  // of the five that a turn may take until it is in the graph
 )
 
 // Drainer empties the outbox: every event goes to Post, and is deleted once that has worked. Several instances drain
@@ -30,11 +31,12 @@ type Drainer struct {
 	Redis    *guard.Guard
 	Consumer string // unique among the instances
 	Post     func(ctx context.Context, e event.Event) error
-	Defer    func() bool      // whether to leave the outbox as it is for now; nil: never
+	Defer    func() bool      // whether to leave the outbox as it is for now, two minutes at most; nil: never
 	Waiting  prometheus.Gauge // aguante_outbox_turns
 	Log      *slog.Logger
 
 	draining sync.Mutex // Run and Drain share a consumer, and one takes at a time
+	deferred time.Time  // since when the outbox is left as it is; zero: it is not
 }
 
 // Run drains until ctx ends, once a second and, while nobody takes the events, more and more seldom.
@@ -72,7 +74,7 @@ func (d *Drainer) Drain(ctx context.Context) error {
 	d.draining.Lock()
 	defer d.draining.Unlock()
 	for {
-		if d.Defer != nil && d.Defer() {
+		if d.defers() {
 			return d.count(ctx)
 		}
 		some, err := guard.Do(ctx, d.Redis, func(ctx context.Context) ([]kept, error) {
@@ -86,6 +88,19 @@ func (d *Drainer) Drain(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// defers tells whether to leave the outbox as it is. Whoever is busy for longer gets it all the same: a backlog that waits
+// for a quiet hour might wait for ever.
+func (d *Drainer) defers() bool {
+	if d.Defer == nil || !d.Defer() {
+		d.deferred = time.Time{}
+		return false
+	}
+	if d.deferred.IsZero() {
+		d.deferred = time.Now()
+	}
+	return time.Since(d.deferred) < deferMost
 }
 
 // count sees how many events wait, and takes none.

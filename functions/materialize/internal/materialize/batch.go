@@ -100,8 +100,9 @@ func (b *batcher) run(ctx context.Context) {
 			if !open {
 				return
 			}
-			b.load.is(true)
-			b.commit(ctx, b.gather(first))
+			batch := b.gather(first)
+			b.load.is(len(batch) >= b.most) // a smaller batch has room: one more turn costs next to nothing
+			b.commit(ctx, batch)
 			b.load.is(false)
 		case <-idle.C:
 		}

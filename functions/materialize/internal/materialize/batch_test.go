@@ -125,6 +125,24 @@ func TestWhoeverWaitsSharesTheNextCommit(t *testing.T) {
 	})
 }
 
+func TestOnlyCommitsWithoutRoomAreLoad(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *press, b *batcher) {
+		p.answer = func([]graph.Write) error { time.Sleep(20 * time.Second); return nil }
+		for _, c := range []struct {
+			turns int
+			want  bool
+		}{{1, false}, {maxBatch, true}} {
+			for n := range c.turns {
+				go func() { _, _ = b.put(t.Context(), said(n)) }()
+			}
+			time.Sleep(19 * time.Second) // the second time, of the second commit
+			if got := b.load.value(); (got > limits.WorkersBusy.Enter) != c.want {
+				t.Errorf("%d turns at once: a load of %v", c.turns, got)
+			}
+		}
+	})
+}
+
 func TestOneWhoLeavesUndoesNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *press, b *batcher) {
 		p.held = make(chan struct{})

@@ -106,7 +106,7 @@ func (w *Worker) Take(ctx context.Context, e event.Event) (reply *event.Event, e
 // full tells whether memory is short: better an event that comes again than a process that is killed with all it has.
 func (w *Worker) full() bool { return w.Memory != nil && w.Memory() > limits.MemoryShort.Enter }
 
-// Load is the share of its time that the worker is writing, lately.
+// Load is the share of its time that the worker has no room for one more turn, lately: it writes as many as it can at once.
 func (w *Worker) Load() float64 { return w.batch.load.value() }
 
 // turn: accept → extract → write → tell. With the flag off a turn is taken and left out of memory: it must not wait at
