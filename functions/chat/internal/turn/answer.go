@@ -29,6 +29,9 @@ func (s *Teller) answer(ctx context.Context, t Turn, known memory, emit Emit) (e
 	if err != nil {
 		return answer, fmt.Errorf("answer: %w", err)
 	}
+	for _, lack := range answer.Degraded {
+		s.Telemetry.FailedOpen(ctx, lack, nil)
+	}
 	return answer, nil
 }
 

@@ -218,6 +218,9 @@ func TestAnEngineThatIsDownEndsOnTheLocalOne(t *testing.T) {
 	if got := words(reply.Degraded); !slices.Equal(got, []string{"sync primary: error"}) || reply.Engine != "local" {
 		t.Errorf("lacked %q, answered by %s", got, reply.Engine)
 	}
+	if n := testutil.ToFloat64(h.Telemetry.Metrics.FailOpen.WithLabelValues("sync", "primary")); n != 1 {
+		t.Errorf("%v answers counted that did without it", n)
+	}
 }
 
 func TestALimitedTurnLeavesNoReadingBehind(t *testing.T) {
