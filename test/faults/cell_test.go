@@ -118,7 +118,7 @@ func (s *system) warmUp(ctx context.Context, control *system) (look, error) {
 			return s.look(ctx)
 		}
 		if time.Now().After(end) {
-			return look{}, fmt.Errorf("it is not well without any fault: %+v", c.broken[len(c.broken)-1])
+			return look{}, fmt.Errorf("it is not well without any fault: %+v", c.broken)
 		}
 	}
 }

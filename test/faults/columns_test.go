@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -121,6 +122,24 @@ var trace = &column{name: "trace", unseen: true,
 		return err
 	}}
 
+// engine is a process of its own, the first of the chain; the local engine follows it. Nothing pings an engine: each call costs.
+var engine = &column{name: "engine", cutoff: 2 * time.Second, calls: 1, open: limits.Engine("engine").Breaker.Open,
+	arrange: func(ctx context.Context, w *world, s *system, _ *fault) error {
+		process, err := stack.StartFunction(ctx, os.Args[0], engineVariable+"=1")
+		if err != nil {
+			return err
+		}
+		s.server = &process.Server
+		s.onClose(process.Stop)
+		file := filepath.Join(w.dir, s.user+".yaml")
+		if err := s.through(w, process.Address); err != nil {
+			return err
+		}
+		s.tell("ENGINES_FILE=" + file)
+		return os.WriteFile(file, fmt.Appendf(nil,
+			"engines: [{name: engine, url: 'http://%s/v1', model: m, timeout: 2s, retries: 0}]", s.proxy.Listen), 0o600)
+	}}
+
 // newUp starts `aguante up` for one cell.
 func (w *world) newUp(ctx context.Context, s *system, arguments ...string) (up *stack.Up, err error) {
 	if s.up, err = stack.StartUp(ctx, w.aguante, filepath.Join(w.dir, s.user), arguments, nil); err != nil {
@@ -130,12 +149,19 @@ func (w *world) newUp(ctx context.Context, s *system, arguments ...string) (up *
 	return s.up, nil
 }
 
+// through puts the system's proxy before an address.
+func (s *system) through(w *world, address string) (err error) {
+	if s.proxy, err = w.proxies.CreateProxy(s.user, "127.0.0.1:0", address); err == nil {
+		s.onClose(s.proxy.Delete)
+	}
+	return err
+}
+
 // behind tells chat by a variable of a server that is behind the system's proxy.
-func (s *system) behind(w *world, variable, url, address string) (err error) {
-	if s.proxy, err = w.proxies.CreateProxy(s.user, "127.0.0.1:0", address); err != nil {
+func (s *system) behind(w *world, variable, url, address string) error {
+	if err := s.through(w, address); err != nil {
 		return err
 	}
-	s.onClose(s.proxy.Delete)
 	s.tell(variable + "=" + fmt.Sprintf(url, s.proxy.Listen))
 	return nil
 }

@@ -7,9 +7,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aguante-chat/aguante/test/stack"
 )
@@ -66,6 +67,21 @@ var matrix = []cell{
 	{of: trace, fault: halfOpen},
 	{of: trace, fault: resetting},
 	{of: trace, fault: garbage},
+	{of: engine, fault: dead},
+	{of: engine, fault: frozen},
+	{of: engine, fault: slow},
+	{of: engine, fault: flapping},
+	{of: engine, fault: halfOpen},
+	{of: engine, fault: resetting},
+	{of: engine, fault: garbage},
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(engineVariable) != "" {
+		fmt.Fprintln(os.Stderr, serveEngine())
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
 }
 
 func TestEveryFaultStaysInItsCell(t *testing.T) {
@@ -81,11 +97,12 @@ func TestEveryFaultStaysInItsCell(t *testing.T) {
 	defer w.close()
 	cells := chosen(matrix)
 	results := make([]result, len(cells))
-	var running sync.WaitGroup
+	var running errgroup.Group
+	running.SetLimit(alive)
 	for i, c := range cells {
-		running.Go(func() { results[i] = c.run(ctx, w) })
+		running.Go(func() error { results[i] = c.run(ctx, w); return nil })
 	}
-	running.Wait()
+	_ = running.Wait() // each result has its own error
 	for _, r := range results {
 		t.Run(r.cell.name(), func(t *testing.T) {
 			t.Log(r.line())

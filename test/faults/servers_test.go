@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -29,6 +31,24 @@ func listen(serve func(net.Conn)) (net.Listener, error) {
 		}
 	}()
 	return l, nil
+}
+
+// engineVariable makes the test's own binary an engine, so that one can be frozen and killed.
+const engineVariable = "AGUANTE_FAULTS_ENGINE"
+
+// serveEngine is an OpenAI-compatible engine that always says the same.
+func serveEngine() error {
+	l, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT"))
+	if err != nil {
+		return err
+	}
+	fmt.Println(`{"msg": "ready", "ops": ":0"}`)
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0,
+			"message": {"role": "assistant", "content": "Noted."}, "finish_reason": "stop"}]}`)
+	}))
 }
 
 // silence reads and never answers.

@@ -33,17 +33,20 @@ type world struct {
 	proxies                    *toxiproxy.Client
 	up                         *stack.Up // its broker and its materialize
 	graph                      *neo4j.Store
-	starting                   chan struct{} // one for each system that is being started
 	controls                   chan *system
 	closers                    []func() error
 	users                      atomic.Int64
 }
 
-// crowd is how many cells are measured at once, each beside a control of its own, and how many are started at once.
-const crowd = 3
+// crowd is how many cells are measured at once, each beside a control of its own; alive is how many there are at once,
+// most of them waiting for their recovery.
+const (
+	crowd = 3
+	alive = 9
+)
 
 func newWorld(ctx context.Context, dir string) (w *world, err error) {
-	w = &world{dir: dir, keys: filepath.Join(dir, "keys.yaml"), starting: make(chan struct{}, crowd), controls: make(chan *system, crowd)}
+	w = &world{dir: dir, keys: filepath.Join(dir, "keys.yaml"), controls: make(chan *system, crowd)}
 	if err := errors.Join(w.build(ctx), w.serve(ctx)); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -143,8 +146,6 @@ type system struct {
 
 // start starts chat with a Redis of its own and everything well, arranged as the cell's column wants it.
 func (w *world) start(ctx context.Context, c cell) (*system, error) {
-	w.starting <- struct{}{}
-	defer func() { <-w.starting }()
 	s := &system{graph: w.graph, user: fmt.Sprintf("faults-%d-%d", time.Now().UnixNano(), w.users.Add(1)), client: http.Client{Timeout: time.Minute,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 100}}}
 	s.there = s.inGraph
