@@ -47,6 +47,7 @@ func TestDrillsPass(t *testing.T) {
 	if os.Getenv(stack.Neo4jVariable) == "" {
 		t.Skip("no Neo4j: go run ./test/stack/with go test ./test/drills")
 	}
+	stack.Alone(t)
 	binary, u := start(t)
 	arguments := []string{"drill", "run", "all", "--json", "--chat", u.Chat, "--trace", u.Trace, "--broker", u.Broker,
 		"--ops", u.Ops, "--faults", u.Faults}

@@ -88,6 +88,7 @@ func TestEveryFaultStaysInItsCell(t *testing.T) {
 	if os.Getenv(stack.Neo4jVariable) == "" {
 		t.Skip("no Neo4j: go run ./test/stack/with go test ./test/faults")
 	}
+	stack.Alone(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	w, err := newWorld(ctx, t.TempDir())
