@@ -76,7 +76,8 @@ func (s *Teller) decided(ctx context.Context, t Turn, r Reply, err error) {
 	if s.TraceContent {
 		told.Content = []string{t.Asked(), r.Text}
 	}
-	if e, err := event.New(event.TurnDecided, s.Source, fmt.Sprintf("decided-%s-%d", t.ID, t.began.UnixMicro()), t.SessionID, t.Hop, told); err == nil {
+	hops := min(t.Hop, limits.MaxHops) // a turn that was refused for its hops is told of all the same: nothing follows from that
+	if e, err := event.New(event.TurnDecided, s.Source, fmt.Sprintf("decided-%s-%d", t.ID, t.began.UnixMicro()), t.SessionID, hops, told); err == nil {
 		s.Publisher.Offer(e)
 	}
 }
