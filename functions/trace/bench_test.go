@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,28 +13,35 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aguante-chat/aguante/functions/trace/internal/redistest"
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/telemetry"
 )
 
-// BenchmarkAccept takes turn.decided events through the whole handler, with 1 to 100 senders at once. It gives events
-// a second and the 99th percentile of one, which the figures want under 100 ms (DecisionTrace write p99).
+// BenchmarkAccept takes turn.decided events through the whole handler into each store, with 1 to 100 senders at once. It
+// gives events a second and the 99th percentile of one, which the figures want under 100 ms (DecisionTrace write p99).
 func BenchmarkAccept(b *testing.B) {
+	b.Run("file", func(b *testing.B) { benchmarkAccept(b, Config{DataDir: b.TempDir()}) })
+	b.Run("redis", func(b *testing.B) { benchmarkAccept(b, Config{RedisURL: redistest.Start(b).URL()}) })
+}
+
+func benchmarkAccept(b *testing.B, c Config) {
+	c.Telemetry = telemetry.Nop()
 	for _, senders := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
-			f, err := New(b.Context(), Config{DataDir: b.TempDir(), Telemetry: telemetry.Nop()})
+			f, err := New(b.Context(), c)
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer f.Close(b.Context())
-			took := make([]time.Duration, b.N)
+			took, first := make([]time.Duration, b.N), rand.Text() // no turn comes twice
 			var next atomic.Int64
 			var group sync.WaitGroup
 			b.ResetTimer()
 			for range senders {
 				group.Go(func() {
 					for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
-						took[i] = accept(b, f.Handler, fmt.Sprint(i))
+						took[i] = accept(b, f.Handler, fmt.Sprint(first, i))
 					}
 				})
 			}

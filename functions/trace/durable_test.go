@@ -14,12 +14,13 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aguante-chat/aguante/functions/trace/internal/redistest"
 	"github.com/aguante-chat/aguante/shared/event"
 )
 
 // victim is trace in a process of its own, which says where it listens and waits to be killed.
-func victim(dir string) {
-	f, err := New(context.Background(), Config{DataDir: dir})
+func victim(c Config) {
+	f, err := New(context.Background(), c)
 	if err != nil {
 		panic(err)
 	}
@@ -30,9 +31,15 @@ func victim(dir string) {
 // TestWhatWasAcknowledgedSurvivesAKill kills the process with SIGKILL while eight senders post, and looks for every
 // trace that was answered 202.
 func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
-	dir := t.TempDir()
+	t.Run("file", func(t *testing.T) { acknowledgedSurvives(t, Config{DataDir: t.TempDir()}) })
+	t.Run("redis", func(t *testing.T) {
+		acknowledgedSurvives(t, Config{DataDir: t.TempDir(), RedisURL: redistest.Start(t).URL()})
+	})
+}
+
+func acknowledgedSurvives(t *testing.T, c Config) {
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
-	child.Env = append(os.Environ(), "AGUANTE_TRACE_TEST_DIR="+dir)
+	child.Env = append(os.Environ(), "AGUANTE_TRACE_TEST_DIR="+c.DataDir, "AGUANTE_TRACE_TEST_REDIS="+c.RedisURL)
 	output, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +54,7 @@ func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
 	acknowledged := postUntilKilled(t, strings.TrimSpace(address), 300, func() { _ = child.Process.Kill() })
 	_ = child.Wait()
 
-	r := run(t, Config{DataDir: dir})
+	r := run(t, c)
 	kept := map[string]bool{}
 	for _, id := range r.turns("?limit=500") {
 		kept[id] = true

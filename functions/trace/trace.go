@@ -5,18 +5,16 @@ package trace
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/aguante-chat/aguante/functions/trace/internal/deadletters"
 	"github.com/aguante-chat/aguante/functions/trace/internal/decisions"
-	"github.com/aguante-chat/aguante/functions/trace/internal/store"
+	"github.com/aguante-chat/aguante/functions/trace/internal/store/sqlite"
 	"github.com/aguante-chat/aguante/functions/trace/page"
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/guard"
@@ -35,7 +33,7 @@ const tidyEvery = time.Minute
 const sendAgain = 10 * time.Second
 
 type function struct {
-	file      *store.File
+	keeping   keeping
 	decisions *decisions.Store
 	letters   *deadletters.Store
 	broker    *event.Sender // nil: there is none
@@ -45,18 +43,20 @@ type function struct {
 	tasks sync.WaitGroup
 }
 
-// New wires trace. It starts whatever state its disk and the broker are in: what it cannot do it says in Health.
+// New wires trace. It starts whatever state its store and the broker are in: what it cannot do it says in Health.
 func New(ctx context.Context, c Config) (*serve.Function, error) {
 	f := &function{telemetry: cmp.Or(c.Telemetry, telemetry.Nop())}
-	f.file = store.New(ctx, filepath.Join(cmp.Or(c.DataDir, ".aguante"), "trace.db"), f.telemetry, f.telemetry.Log,
-		decisions.Schema, deadletters.Schema)
-	f.decisions = decisions.New(f.file, c.TraceContent)
-	f.letters = deadletters.New(f.file, f.connect(c),
+	var err error
+	if f.keeping, err = open(ctx, c, f.telemetry); err != nil {
+		return nil, fmt.Errorf("trace: %w", err)
+	}
+	f.decisions = decisions.New(f.keeping.Traces(), c.TraceContent)
+	f.letters = deadletters.New(f.keeping.Letters(), f.connect(c),
 		deadletters.Metrics{Waiting: f.telemetry.Metrics.DeadLetters, Expired: f.telemetry.Metrics.DeadLettersExpired,
 			HopsRefused: f.telemetry.Metrics.HopsRefused}, f.telemetry.Log)
 	handler, err := f.routes()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("trace: %w", err), f.file.Close())
+		return nil, errors.Join(fmt.Errorf("trace: %w", err), f.keeping.Close())
 	}
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
 	f.tasks.Go(func() { f.tidy(ctx) })
@@ -119,7 +119,7 @@ func (f *function) keep(ctx context.Context, e event.Event) error {
 	return f.decisions.Keep(ctx, t)
 }
 
-// forget erases, in one write, a user's traces and the dead letters that hold their data.
+// forget erases a user's traces and the dead letters that hold their data.
 func (f *function) forget(ctx context.Context, e event.Event) error {
 	var who event.Forgotten
 	if err := json.Unmarshal(e.Data(), &who); err != nil {
@@ -128,15 +128,7 @@ func (f *function) forget(ctx context.Context, e event.Event) error {
 	if who.User == "" || len(who.User) > limits.MaxID {
 		return never(errors.New("user.forgotten: user: is missing or too long"))
 	}
-	moment := forgottenAt(who.At, e.Time(), time.Now())
-	err := f.file.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		return errors.Join(store.Forget(ctx, tx, who.User, moment),
-			decisions.Erase(ctx, tx, who.User, moment), deadletters.Erase(ctx, tx, who.User, moment))
-	})
-	if err != nil {
-		return err
-	}
-	return f.file.Compact(ctx)
+	return f.keeping.Forget(ctx, who.User, forgottenAt(who.At, e.Time(), time.Now()))
 }
 
 // forgottenAt is the first of the times that is given, and never in the future: what a user does after they were
@@ -174,23 +166,24 @@ func (f *function) retain(ctx context.Context) error {
 	now := time.Now()
 	dropped, err := f.decisions.Retain(ctx, now.Add(-limits.DecisionAge), limits.DecisionBytes)
 	expired, lettersErr := f.letters.Retain(ctx, now, limits.DeadLetterBytes)
-	if err = errors.Join(err, lettersErr); dropped+expired > 0 && err == nil {
-		err = f.file.Compact(ctx)
+	err = errors.Join(err, lettersErr)
+	if file, ok := f.keeping.(*sqlite.File); ok && dropped+expired > 0 && err == nil {
+		return file.Compact(ctx) // Redis needs none
 	}
 	return err
 }
 
 // health is degraded as soon as one call to the store fails, not only when its breaker opens.
 func (f *function) health() serve.Health {
-	statuses := []guard.Status{f.file.Status()}
+	statuses := []guard.Status{f.keeping.Status()}
 	if f.broker != nil {
 		statuses = append(statuses, f.broker.Statuses()...)
 	}
 	h := serve.NewHealth(statuses...)
-	if f.file.Fault() != nil {
-		zone := h.Zones[store.Dependency.Zone]
+	if f.keeping.Fault() != nil {
+		zone := h.Zones[limits.ZoneAsync]
 		h.Status, zone.State = "degraded", "degraded"
-		h.Zones[store.Dependency.Zone] = zone
+		h.Zones[limits.ZoneAsync] = zone
 	}
 	return h
 }
@@ -201,5 +194,5 @@ func (f *function) close(ctx context.Context) error {
 	if f.broker != nil {
 		f.broker.Close(ctx)
 	}
-	return f.file.Close()
+	return f.keeping.Close()
 }

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("AGUANTE_TRACE_TEST_DIR"); dir != "" {
-		victim(dir)
+		victim(Config{DataDir: dir, RedisURL: os.Getenv("AGUANTE_TRACE_TEST_REDIS")})
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -39,8 +40,12 @@ type running struct {
 	telemetry *telemetry.Telemetry
 }
 
+// everyonesRedis is what run uses when a test names none; empty: a file.
+var everyonesRedis string
+
 func run(t *testing.T, c Config) *running {
 	t.Helper()
+	c.RedisURL = cmp.Or(c.RedisURL, everyonesRedis)
 	if c.DataDir == "" {
 		c.DataDir = t.TempDir()
 	}

@@ -178,7 +178,7 @@ func (m *machine) newTrace(ctx context.Context) (*serve.Function, error) {
 		return nil, err
 	}
 	m.tell(&c.Common)
-	c.DataDir, c.Telemetry = m.Data, m.telemetry
+	c.RedisURL, c.DataDir, c.Telemetry = "", m.Data, m.telemetry // one instance has a file of its own
 	return trace.New(ctx, c)
 }
 

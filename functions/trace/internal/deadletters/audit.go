@@ -3,7 +3,6 @@ package deadletters
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"net"
 	"net/http"
 	"strings"
@@ -21,18 +20,6 @@ const (
 
 // auditMost bounds the audit's entries.
 const auditMost = 10_000
-
-const auditSchema = `;
-CREATE TABLE IF NOT EXISTS dead_letter_audit (
-	at      INTEGER NOT NULL,
-	who     TEXT NOT NULL,
-	letter  TEXT NOT NULL, -- its id; it may be gone
-	type    TEXT NOT NULL,
-	outcome TEXT NOT NULL,
-	detail  TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS dead_letter_audit_by_time ON dead_letter_audit (at);
-CREATE INDEX IF NOT EXISTS dead_letter_audit_by_letter ON dead_letter_audit (letter)`
 
 // Entry is one line of the audit: who did what with a letter, when, and what came of it. It outlives the letter and
 // holds nothing of what was in it.
@@ -71,54 +58,14 @@ func Operator(r *http.Request) string {
 }
 
 // Audit gives at most limit entries, newest first.
-func (s *Store) Audit(ctx context.Context, limit int) (entries []Entry, err error) {
-	entries = []Entry{}
-	err = s.file.Read(ctx, func(ctx context.Context, db *sql.DB) error {
-		rows, err := db.QueryContext(ctx, `SELECT at, who, letter, type, outcome, detail FROM dead_letter_audit
-			ORDER BY at DESC, rowid DESC LIMIT ?`, limit)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			var e Entry
-			var at int64
-			if err := rows.Scan(&at, &e.Who, &e.Letter, &e.Type, &e.Outcome, &e.Detail); err != nil {
-				return err
-			}
-			e.At = time.UnixMicro(at).UTC()
-			entries = append(entries, e)
-		}
-		return rows.Err()
-	})
-	return entries, err
-}
-
-// note writes one entry, as part of a larger write.
-func note(ctx context.Context, tx *sql.Tx, e Entry) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO dead_letter_audit VALUES (?, ?, ?, ?, ?, ?)",
-		e.At.UnixMicro(), e.Who, e.Letter, e.Type, e.Outcome, e.Detail)
-	return err
-}
-
-// noteReturn says of what was sent that it came back.
-func noteReturn(ctx context.Context, tx *sql.Tx, letter string) error {
-	_, err := tx.ExecContext(ctx, "UPDATE dead_letter_audit SET outcome = ? WHERE letter = ? AND outcome = ?", CameBack, letter, Sent)
-	return err
-}
-
-// trimAudit drops entries from before oldest, and those beyond auditMost.
-func trimAudit(ctx context.Context, tx *sql.Tx, oldest time.Time) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM dead_letter_audit WHERE at < ?1 OR rowid IN
-		(SELECT rowid FROM dead_letter_audit ORDER BY at DESC, rowid DESC LIMIT -1 OFFSET ?2)`, oldest.UnixMicro(), auditMost)
-	return err
+func (s *Store) Audit(ctx context.Context, limit int) ([]Entry, error) {
+	return s.keeper.Audit(ctx, limit)
 }
 
 // failed notes that a letter could not be sent again. Where even that cannot be written there is the log.
 func (s *Store) failed(ctx context.Context, l Letter, who string, why error) {
 	_, title, _ := Explain(why)
-	err := s.file.Write(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
-		return note(ctx, tx, Entry{At: time.Now(), Who: who, Letter: l.ID, Type: l.Type, Outcome: NotSent, Detail: title})
-	})
+	err := s.keeper.Note(context.WithoutCancel(ctx),
+		Entry{At: time.Now(), Who: who, Letter: l.ID, Type: l.Type, Outcome: NotSent, Detail: title})
 	s.log.Warn("dead letter not sent again", "id", l.ID, "type", l.Type, "who", who, "error", cmp.Or(err, why))
 }

@@ -139,18 +139,28 @@ func reason(raw string) string {
 	return strings.TrimSpace(strings.ToValidUTF8(raw, "\uFFFD"))
 }
 
-// owner is the user whose data the event holds; known is false when the data does not say in a way we can read.
-func owner(data []byte) (user string, known bool) {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return "", true
+// owner is the user whose data e holds; unreadable is true when the data does not say in a way we can read. The request to
+// forget someone is nobody's: it has work to do.
+func owner(e event.Event) (user string, unreadable bool) {
+	if e.Type() == event.UserForgotten || len(bytes.TrimSpace(e.Data())) == 0 {
+		return "", false
 	}
 	var holder struct {
 		User string `json:"user"`
 	}
-	if err := json.Unmarshal(data, &holder); err != nil {
-		return "", false
+	if err := json.Unmarshal(e.Data(), &holder); err != nil {
+		return "", true
 	}
-	return holder.User, true
+	return holder.User, false
+}
+
+// Spellings are how unreadable data may name a user. A letter that has one of them goes when that user is forgotten.
+func Spellings(user string) [][]byte {
+	all := [][]byte{[]byte(`"` + user + `"`)}
+	if escaped, err := json.Marshal(user); err == nil {
+		all = append(all, escaped)
+	}
+	return all
 }
 
 func extension(e event.Event, name string) string {

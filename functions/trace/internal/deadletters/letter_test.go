@@ -70,14 +70,21 @@ func TestTheReasonIsTheReceiversSentence(t *testing.T) {
 
 func TestTheOwnerIsReadOrUnknown(t *testing.T) {
 	for data, want := range map[string]struct {
-		user  string
-		known bool
+		user       string
+		unreadable bool
 	}{
-		`{"user":"ana"}`: {"ana", true}, `{"turn_id":"1"}`: {"", true}, "": {"", true}, "\n": {"", true},
-		`{"user":7}`: {"", false}, `{"user":"ana"`: {"", false}, `[]`: {"", false}, "\xff": {"", false},
+		`{"user":"ana"}`: {"ana", false}, `{"turn_id":"1"}`: {"", false}, "": {"", false}, "\n": {"", false},
+		`{"user":7}`: {"", true}, `{"user":"ana"`: {"", true}, `[]`: {"", true}, "\xff": {"", true},
 	} {
-		if user, known := owner([]byte(data)); user != want.user || known != want.known {
-			t.Errorf("%q: %q, %v", data, user, known)
+		e := event.Event{DataEncoded: []byte(data)}
+		e.SetSpecVersion("1.0")
+		e.SetType(event.TurnCompleted)
+		if user, unreadable := owner(e); user != want.user || unreadable != want.unreadable {
+			t.Errorf("%q: %q, %v", data, user, unreadable)
+		}
+		e.SetType(event.UserForgotten)
+		if user, unreadable := owner(e); user != "" || unreadable {
+			t.Errorf("a request to forget belongs to %q, %v", user, unreadable)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package deadletters
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -28,13 +27,14 @@ func (s *Store) Replay(ctx context.Context, id string, again bool, who string) (
 	if s.broker == nil {
 		return Letter{}, ErrNoBroker
 	}
-	if !s.claim(id) {
-		return Letter{}, ErrUnderWay
-	}
-	defer s.release(id)
-	l, attributes, data, err := s.get(ctx, id)
+	k, release, err := s.keeper.Take(ctx, id)
 	if err != nil {
 		return Letter{}, err
+	}
+	defer release()
+	l, attributes, err := k.read()
+	if err != nil {
+		return Letter{}, fmt.Errorf("replay: %w", err)
 	}
 	if l.State == Replayed && !again {
 		return Letter{}, ErrReplayed
@@ -43,7 +43,7 @@ func (s *Store) Replay(ctx context.Context, id string, again bool, who string) (
 		s.HopsRefused.Inc()
 		return Letter{}, ErrCircles
 	}
-	if err := s.send(ctx, attributes, data); err != nil {
+	if err := s.send(ctx, attributes, k.Data); err != nil {
 		s.failed(ctx, l, who, err)
 		return Letter{}, err
 	}
@@ -65,33 +65,24 @@ func (s *Store) send(ctx context.Context, attributes map[string]string, data []b
 func (s *Store) replayed(ctx context.Context, l Letter, who string) (Letter, error) {
 	l.State, l.ReplayedAt = Replayed, time.Now().UTC().Truncate(time.Microsecond)
 	l.Replays++
-	err := s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		var back bool
-		err := tx.QueryRowContext(ctx, `UPDATE dead_letters
-			SET replays = replays + 1, replayed_at = ?1, waiting = arrivals > ?2 WHERE id = ?3 RETURNING waiting`,
-			l.ReplayedAt.UnixMicro(), l.Arrivals, l.ID).Scan(&back)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) { // it may have been erased meanwhile
-			return err
-		}
-		e := Entry{At: l.ReplayedAt, Who: who, Letter: l.ID, Type: l.Type, Outcome: Sent}
-		if back {
-			e.Outcome = CameBack
-		}
-		return note(ctx, tx, e)
-	})
+	err := s.keeper.Replayed(ctx, l.Arrivals, Entry{At: l.ReplayedAt, Who: who, Letter: l.ID, Type: l.Type, Outcome: Sent})
 	if err != nil {
 		return Letter{}, fmt.Errorf("replay: it was sent, but that could not be noted: %w", err)
 	}
+	s.count(ctx)
 	s.log.Info("dead letter replayed", "id", l.ID, "type", l.Type, "replays", l.Replays, "who", who)
 	return l, nil
 }
+
+// queueMost bounds the letters of one ReplayAll.
+const queueMost = 10_000
 
 // ReplayAll replays the letters that wait, oldest first, until none is left, the time of one turn is over, or the
 // broker's breaker opens. What was not replayed waits for the next call; err is the last reason why.
 func (s *Store) ReplayAll(ctx context.Context, who string) (replayed int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.Turn)
 	defer cancel()
-	ids, err := s.waiting(ctx)
+	ids, err := s.keeper.Queue(ctx, queueMost)
 	for _, id := range ids {
 		_, failed := s.Replay(ctx, id, false, who)
 		switch {
@@ -107,39 +98,4 @@ func (s *Store) ReplayAll(ctx context.Context, who string) (replayed int, err er
 		}
 	}
 	return replayed, err
-}
-
-func (s *Store) waiting(ctx context.Context) (ids []string, err error) {
-	err = s.file.Read(ctx, func(ctx context.Context, db *sql.DB) error {
-		rows, err := db.QueryContext(ctx, "SELECT id FROM dead_letters WHERE waiting ORDER BY first_at LIMIT 10000")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
-				return err
-			}
-			ids = append(ids, id)
-		}
-		return rows.Err()
-	})
-	return ids, err
-}
-
-func (s *Store) claim(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.underWay[id] {
-		return false
-	}
-	s.underWay[id] = true
-	return true
-}
-
-func (s *Store) release(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.underWay, id)
 }

@@ -2,7 +2,7 @@ package deadletters
 
 import (
 	"context"
-	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,73 +12,73 @@ import (
 // growth is how many bytes are kept between two looks at what may expire: 2 % of what may be kept.
 const growth = limits.DeadLetterBytes / 50
 
-// expired are the letters that have to go, and why. Replayed ones go first, then those that came longest ago.
-const expired = `SELECT id, type, waiting, last_at < ?1 AS old FROM (
-		SELECT id, type, waiting, last_at, replayed_at,
-			sum(size + length(attributes)) OVER (ORDER BY waiting DESC, last_at DESC, id) AS kept
-		FROM dead_letters)
-	WHERE CASE WHEN waiting THEN last_at < ?1 ELSE replayed_at < ?2 END OR kept > ?3`
+// chunk is how many letters are looked at at once.
+const chunk = 200
 
 // Retain lets letters expire: those that wait when they last came before now-limits.DeadLetterAge, replayed ones
-// limits.DecisionAge after that, and any that are beyond maxBytes, data and attributes together. One that waited is lost with it: it is
-// counted, logged and audited. It says how many went.
+// limits.DecisionAge after that, and any that are beyond maxBytes, data and attributes together: replayed ones first, then
+// those that came longest ago. One that waited is lost with it: it is counted, logged and audited. It says how many went.
+// Several instances may do so at once.
 func (s *Store) Retain(ctx context.Context, now time.Time, maxBytes int64) (gone int, err error) {
-	oldest, replayed := now.Add(-limits.DeadLetterAge), now.Add(-limits.DecisionAge)
-	var lost []Entry
-	err = s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		gone, lost = 0, nil
-		ids, waited, err := expiring(ctx, tx, oldest, replayed, maxBytes)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM dead_letters WHERE id = ?", id); err != nil {
-				return err
-			}
-		}
-		for i := range waited {
-			waited[i].At, waited[i].Who, waited[i].Outcome = now, retention, Expired
-			if err := note(ctx, tx, waited[i]); err != nil {
-				return err
-			}
-		}
-		gone, lost = len(ids), waited
-		return trimAudit(ctx, tx, oldest)
-	})
+	defer s.count(ctx)
+	replayed, _, err := s.expire(ctx, Replayed, now, maxBytes)
 	if err != nil {
-		return 0, err
+		return replayed, err
 	}
+	waited, lost, err := s.expire(ctx, Waiting, now, maxBytes)
 	if len(lost) > 0 {
 		s.Expired.Add(float64(len(lost)))
 		s.log.Error("dead letters expired before anyone replayed them", "letters", len(lost), "first", lost[0].Letter, "why", lost[0].Detail)
 	}
-	return gone, nil
+	return replayed + waited, errors.Join(err, s.keeper.Trim(ctx, now.Add(-limits.DeadLetterAge), auditMost))
 }
 
-// expiring lists what has to go, and what of it still waited.
-func expiring(ctx context.Context, tx *sql.Tx, oldest, replayed time.Time, maxBytes int64) (ids []string, waited []Entry, err error) {
-	rows, err := tx.QueryContext(ctx, expired, oldest.UnixMicro(), replayed.UnixMicro(), maxBytes)
-	if err != nil {
-		return nil, nil, err
+// expire lets the letters in one state expire. What is lost with it is what the audit says of those that waited.
+func (s *Store) expire(ctx context.Context, state string, now time.Time, maxBytes int64) (gone int, lost []Entry, err error) {
+	oldest := now.Add(-limits.DeadLetterAge)
+	if state == Replayed {
+		oldest = now.Add(-limits.DecisionAge)
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var e Entry
-		var waiting, old bool
-		if err := rows.Scan(&e.Letter, &e.Type, &waiting, &old); err != nil {
-			return nil, nil, err
+	for {
+		some, bytes, err := s.keeper.Oldest(ctx, state, chunk)
+		if err != nil {
+			return gone, lost, err
 		}
-		ids = append(ids, e.Letter)
-		if !waiting {
-			continue
+		for _, a := range some {
+			old := a.At.Before(oldest)
+			if !old && bytes <= maxBytes {
+				return gone, lost, nil
+			}
+			e := expiry(a, now, old, maxBytes)
+			dropped, err := s.keeper.Drop(ctx, a, e)
+			if err != nil {
+				return gone, lost, err
+			}
+			bytes -= a.Bytes
+			if dropped {
+				gone++
+			}
+			if dropped && e != nil {
+				lost = append(lost, *e)
+			}
 		}
-		e.Detail = fmt.Sprintf("more than %d MB were kept", maxBytes>>20)
-		if old {
-			e.Detail = fmt.Sprintf("older than %d days", limits.DeadLetterAge/(24*time.Hour))
+		if len(some) < chunk {
+			return gone, lost, nil
 		}
-		waited = append(waited, e)
 	}
-	return ids, waited, rows.Err()
+}
+
+// expiry is what the audit says of a letter that goes; nil: it was replayed, and nothing is lost.
+func expiry(a Aged, now time.Time, old bool, maxBytes int64) *Entry {
+	if a.State != Waiting {
+		return nil
+	}
+	e := Entry{At: now, Who: retention, Letter: a.ID, Type: a.Type, Outcome: Expired}
+	e.Detail = fmt.Sprintf("more than %d MB were kept", maxBytes>>20)
+	if old {
+		e.Detail = fmt.Sprintf("older than %d days", limits.DeadLetterAge/(24*time.Hour))
+	}
+	return &e
 }
 
 // grow counts what was kept, and lets Grown know when that is much.

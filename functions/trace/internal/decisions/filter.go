@@ -1,7 +1,6 @@
 package decisions
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -132,30 +131,9 @@ func (f Filter) Values() url.Values {
 	return q
 }
 
-// where is the SQL condition of f with its arguments.
-func (f Filter) where() (string, []any) {
-	conditions, args := []string{"true"}, []any{}
-	add := func(condition string, values ...any) {
-		conditions, args = append(conditions, condition), append(args, values...)
-	}
-	if f.Session != "" {
-		add("session_id = ?", f.Session)
-	}
-	if f.User != "" {
-		add("user = ?", f.User)
-	}
-	if f.Outcome != "" {
-		add("outcome = ?", f.Outcome)
-	}
-	if f.Dependency != "" {
-		name, _ := json.Marshal(f.Dependency) // as it stands in the array
-		add("instr(dependencies, ?) > 0", string(name))
-	}
-	if !f.After.IsZero() {
-		add("started_at >= ?", f.After.UnixMicro())
-	}
-	if f.Before != nil {
-		add("(started_at, rowid) < (?, ?)", f.Before.At, f.Before.Row)
-	}
-	return strings.Join(conditions, " AND "), args
+// Match tells whether f lets s through, wherever it stands in the list.
+func (f Filter) Match(s Summary) bool {
+	return (f.Session == "" || s.SessionID == f.Session) && (f.User == "" || s.User == f.User) &&
+		(f.Outcome == "" || s.Outcome == f.Outcome) && (f.Dependency == "" || slices.Contains(s.Dependencies, f.Dependency)) &&
+		s.StartedAt.UnixMicro() >= f.After.UnixMicro()
 }

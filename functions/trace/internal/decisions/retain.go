@@ -2,76 +2,49 @@ package decisions
 
 import (
 	"context"
-	"database/sql"
 	"time"
 )
 
-// rowOverhead is what a trace takes in the file beside its own bytes: row header, keys in four indexes.
-const rowOverhead = 128
-
-// chunk is how many traces one write drops, so that events come in between.
+// chunk is how many traces are dropped at once, so that events come in between.
 const chunk = 200
 
 // growth is how many bytes are kept between two looks at what may be dropped: 2 % of what may be kept.
 const growth = 1 << 20
 
-// Erase removes a user's traces of turns that began at the moment or before, as part of a larger write.
-func Erase(ctx context.Context, tx *sql.Tx, user string, moment time.Time) error {
-	_, err := tx.ExecContext(ctx, "DELETE FROM decisions WHERE user = ? AND started_at <= ?", user, moment.UnixMicro())
-	return err
-}
-
 // Retain drops, oldest first, traces of turns that began before oldest and then as many as it takes for the rest to
-// have at most maxBytes. It says how many.
+// have at most maxBytes. It says how many. Several instances may do so at once.
 func (s *Store) Retain(ctx context.Context, oldest time.Time, maxBytes int64) (dropped int, err error) {
 	for {
-		n, err := s.drop(ctx, `DELETE FROM decisions WHERE rowid IN
-			(SELECT rowid FROM decisions WHERE started_at < ? ORDER BY started_at LIMIT ?)`, oldest.UnixMicro(), chunk)
-		dropped += n
+		some, bytes, err := s.keeper.Oldest(ctx, chunk)
 		if err != nil {
 			return dropped, err
 		}
-		if n < chunk {
-			break
+		n := 0
+		for n < len(some) && (some[n].At.Before(oldest) || bytes > maxBytes) {
+			bytes -= some[n].Bytes
+			n++
 		}
-	}
-	for {
-		size, err := s.Size(ctx)
-		if err != nil || size <= maxBytes {
-			return dropped, err
+		if n == 0 {
+			return dropped, nil
 		}
-		n, err := s.drop(ctx, `DELETE FROM decisions WHERE rowid IN (
-			SELECT rowid FROM (
-				SELECT rowid, sum(bytes) OVER (ORDER BY started_at, rowid) - bytes AS before
-				FROM (SELECT rowid, started_at, bytes FROM decisions ORDER BY started_at, rowid LIMIT ?2))
-			WHERE before < ?1)`, size-maxBytes, chunk)
-		dropped += n
-		if err != nil || n == 0 {
+		gone, err := s.keeper.Drop(ctx, some[:n])
+		dropped += gone
+		if err != nil || n < chunk {
 			return dropped, err
 		}
 	}
 }
 
-func (s *Store) drop(ctx context.Context, statement string, args ...any) (int, error) {
-	var dropped int64
-	err := s.file.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, statement, args...)
-		if err != nil {
-			return err
-		}
-		dropped, err = result.RowsAffected()
-		return err
-	})
-	if err != nil {
-		return 0, err // the write may be under way still: dropped is not ours to read
-	}
-	return int(dropped), nil
-}
+// Grown tells after every megabyte or so kept that it is time to look at what may be dropped.
+func (s *Store) Grown() <-chan struct{} { return s.grown }
 
-// Size is how many bytes the traces take in the file.
-func (s *Store) Size(ctx context.Context) (bytes int64, err error) {
-	err = s.file.Read(ctx, func(ctx context.Context, db *sql.DB) error {
-		return db.QueryRowContext(ctx, "SELECT coalesce(sum(bytes), 0) FROM decisions").Scan(&bytes)
-	})
-	return bytes, err
+func (s *Store) grow(bytes int) {
+	if s.kept.Add(int64(bytes)) < growth {
+		return
+	}
+	s.kept.Store(0)
+	select {
+	case s.grown <- struct{}{}:
+	default:
+	}
 }

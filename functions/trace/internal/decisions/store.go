@@ -2,34 +2,49 @@ package decisions
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/aguante-chat/aguante/functions/trace/internal/store"
 	"github.com/aguante-chat/aguante/shared/decision"
 )
 
-// Schema of the traces. What the list needs stands before body, so that listing does not read the bodies.
-const Schema = `CREATE TABLE IF NOT EXISTS decisions (
-	started_at   INTEGER NOT NULL, -- microseconds since 1970
-	user         TEXT NOT NULL,
-	turn_id      TEXT NOT NULL,
-	session_id   TEXT NOT NULL,
-	outcome      TEXT NOT NULL,
-	dependencies TEXT NOT NULL, -- JSON array of names
-	summary      TEXT NOT NULL, -- JSON
-	bytes        INTEGER NOT NULL,
-	body         BLOB NOT NULL, -- JSON
-	UNIQUE (user, turn_id)
-) STRICT;
-CREATE INDEX IF NOT EXISTS decisions_by_age ON decisions (started_at, bytes);
-CREATE INDEX IF NOT EXISTS decisions_by_session ON decisions (session_id, started_at);
-CREATE INDEX IF NOT EXISTS decisions_by_turn ON decisions (turn_id)`
+// Keeper keeps traces: in a file of one instance's own, or in a Redis that all instances share.
+type Keeper interface {
+	// Keep keeps r, unless its user was forgotten since it began, or that turn of the user is kept already. Of a turn
+	// whose stream broke off and was gone on with, what began last is kept.
+	Keep(ctx context.Context, r Record) error
+	// List gives the traces that f lets through, newest first. A page that ends before f.Limit may have a next one.
+	List(ctx context.Context, f Filter) (Page, error)
+	// Get gives the bodies of the traces with that turn_id, of all users or of the one that is given, newest first and
+	// twenty at most. None is store.ErrNotFound.
+	Get(ctx context.Context, turnID string, user *string) ([][]byte, error)
+	// Oldest gives at most n traces, oldest first, and how many bytes all that are kept take.
+	Oldest(ctx context.Context, n int) (some []Aged, bytes int64, err error)
+	// Drop removes those of some that are as they were, and says how many.
+	Drop(ctx context.Context, some []Aged) (dropped int, err error)
+}
+
+// Record is a trace as it is kept: what lists show of it, and all of it as JSON.
+type Record struct {
+	Summary
+	Body []byte
+}
+
+// Aged is a trace as retention sees it. Key is the keeper's own name for it, Bytes what it takes there.
+type Aged struct {
+	Key   string
+	At    time.Time
+	Bytes int64
+}
+
+// Page is a part of the list, newest first; Next is where the next one begins, nil after the last.
+type Page struct {
+	Decisions []Summary
+	Next      *Cursor
+}
 
 // Summary is one trace in a list.
 type Summary struct {
@@ -61,146 +76,47 @@ func summarize(t decision.Trace) Summary {
 	return s
 }
 
-// Store keeps traces in a file.
+// Store is what trace does with decisions, wherever they are kept.
 type Store struct {
-	file    *store.File
+	keeper  Keeper
 	content bool
 	kept    atomic.Int64  // bytes since Grown was last told
 	grown   chan struct{} // holds one
 }
 
-// New returns the traces in file. Unless content is true, what was said is dropped from traces that hold it.
-func New(file *store.File, content bool) *Store {
-	return &Store{file: file, content: content, grown: make(chan struct{}, 1)}
+// New returns the traces in keeper. Unless content is true, what was said is dropped from traces that hold it.
+func New(keeper Keeper, content bool) *Store {
+	return &Store{keeper: keeper, content: content, grown: make(chan struct{}, 1)}
 }
 
-// Grown tells after every megabyte or so kept that it is time to look at what may be dropped.
-func (s *Store) Grown() <-chan struct{} { return s.grown }
-
-func (s *Store) grow(bytes int) {
-	if s.kept.Add(int64(bytes)) < growth {
-		return
-	}
-	s.kept.Store(0)
-	select {
-	case s.grown <- struct{}{}:
-	default:
-	}
-}
-
-// Keep stores t once: a turn that is kept already, or whose user was forgotten since, changes nothing. Of a turn whose
-// stream broke off and was gone on with, what was decided last is kept.
+// Keep stores t once: a turn that is kept already, or whose user was forgotten since, changes nothing.
 func (s *Store) Keep(ctx context.Context, t decision.Trace) error {
 	if !s.content {
 		t.Content = nil
 	}
-	r, err := record(t)
+	body, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("keep: %w", err)
 	}
-	defer s.grow(r.size)
-	return s.file.Write(ctx, r.insert)
-}
-
-// row is a trace as it stands in the table.
-type row struct {
-	trace                       decision.Trace
-	dependencies, summary, body []byte
-	size                        int
-}
-
-func record(t decision.Trace) (row, error) {
-	r, summary := row{trace: t}, summarize(t)
-	var errs [3]error
-	r.body, errs[0] = json.Marshal(t)
-	r.summary, errs[1] = json.Marshal(summary)
-	r.dependencies, errs[2] = json.Marshal(summary.Dependencies)
-	r.size = len(r.body) + len(r.summary) + len(r.dependencies) + 2*(len(t.User)+len(t.TurnID)+len(t.SessionID)) + rowOverhead
-	return r, errors.Join(errs[:]...)
-}
-
-func (r row) insert(ctx context.Context, tx *sql.Tx) error {
-	t := r.trace
-	if gone, err := store.Forgotten(ctx, tx, t.User, t.StartedAt); gone || err != nil {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) 
-		ON CONFLICT (user, turn_id) DO UPDATE SET started_at = excluded.started_at, session_id = excluded.session_id,
-			outcome = excluded.outcome, dependencies = excluded.dependencies, summary = excluded.summary, bytes = excluded.bytes,
-			body = excluded.body WHERE excluded.started_at > decisions.started_at`,
-		t.StartedAt.UnixMicro(), t.User, t.TurnID, t.SessionID, t.Outcome, string(r.dependencies), string(r.summary), r.size, r.body)
-	return err
-}
-
-// Page is a part of the list, newest first; Next is where the next one begins, nil after the last.
-type Page struct {
-	Decisions []Summary
-	Next      *Cursor
+	defer s.grow(len(body))
+	return s.keeper.Keep(ctx, Record{summarize(t), body})
 }
 
 // List returns the traces that f lets through.
-func (s *Store) List(ctx context.Context, f Filter) (Page, error) {
-	where, args := f.where()
-	page := Page{Decisions: []Summary{}}
-	err := s.file.Read(ctx, func(ctx context.Context, db *sql.DB) error {
-		rows, err := db.QueryContext(ctx, `SELECT started_at, rowid, summary FROM decisions WHERE `+where+
-			` ORDER BY started_at DESC, rowid DESC LIMIT ?`, append(args, f.Limit+1)...)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = rows.Close() }()
-		return page.read(rows, f.Limit)
-	})
-	return page, err
-}
-
-// read takes limit rows into p; one row more means that there is a next page.
-func (p *Page) read(rows *sql.Rows, limit int) error {
-	var last Cursor
-	for rows.Next() {
-		if len(p.Decisions) == limit {
-			p.Next = &last
-			break
-		}
-		var line []byte
-		var summary Summary
-		if err := rows.Scan(&last.At, &last.Row, &line); err != nil {
-			return err
-		}
-		if err := json.Unmarshal(line, &summary); err != nil {
-			return fmt.Errorf("list: %w", err)
-		}
-		p.Decisions = append(p.Decisions, summary)
-	}
-	return rows.Err()
-}
+func (s *Store) List(ctx context.Context, f Filter) (Page, error) { return s.keeper.List(ctx, f) }
 
 // Get returns the traces with that turn_id, newest first: one per user, since a turn_id is unique for a user only. A
 // user that is not nil picks theirs. None is store.ErrNotFound.
 func (s *Store) Get(ctx context.Context, turnID string, user *string) ([]decision.Trace, error) {
-	var traces []decision.Trace
-	err := s.file.Read(ctx, func(ctx context.Context, db *sql.DB) error {
-		rows, err := db.QueryContext(ctx, `SELECT body FROM decisions WHERE turn_id = ?1 AND (?2 IS NULL OR user = ?2)
-			ORDER BY started_at DESC LIMIT 20`, turnID, user)
-		if err != nil {
-			return err
+	bodies, err := s.keeper.Get(ctx, turnID, user)
+	if err != nil {
+		return nil, err
+	}
+	traces := make([]decision.Trace, len(bodies))
+	for i, body := range bodies {
+		if err := json.Unmarshal(body, &traces[i]); err != nil {
+			return nil, fmt.Errorf("get: %w", err)
 		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			var body []byte
-			var t decision.Trace
-			if err := rows.Scan(&body); err != nil {
-				return err
-			}
-			if err := json.Unmarshal(body, &t); err != nil {
-				return fmt.Errorf("get: %w", err)
-			}
-			traces = append(traces, t)
-		}
-		if len(traces) == 0 && rows.Err() == nil {
-			return store.ErrNotFound
-		}
-		return rows.Err()
-	})
-	return traces, err
+	}
+	return traces, nil
 }

@@ -1,230 +1,70 @@
-// Package store is the one SQLite file of a trace instance: opened when it is first needed and again after it failed,
-// written in groups, read beside the writes.
+// Package store is what the two places where trace keeps things have in common: sqlite, a file of one instance's own, and
+// redis, shared by all instances. What is kept is said by those who use them, packages decisions and deadletters.
 package store
 
 import (
-	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
-	"time"
 
 	"github.com/aguante-chat/aguante/shared/guard"
-	"github.com/aguante-chat/aguante/shared/limits"
+	"github.com/aguante-chat/aguante/shared/serve"
 )
 
-// ErrNotFound means that the file has no such row; nothing is wrong with the file.
+// ErrNotFound means that there is no such thing; nothing is wrong with the store.
 var ErrNotFound = errors.New("store: not found")
 
-// ErrClosed means that the file was closed.
+// ErrClosed means that the store was closed.
 var ErrClosed = errors.New("store: closed")
 
-// Dependency is the file's guard: as many calls at once as the mutation backlog allows (WS2), the next is sent away.
-// The figures name no disk; a breaker that probes every ten seconds notices soon that there is room again.
-var Dependency = limits.Dependency{Name: "trace-store", Zone: limits.ZoneAsync, Timeout: 2 * time.Second,
-	InFlight: limits.MutationBacklog.Hard, Breaker: limits.Breaker{Failures: 5, Open: 10 * time.Second}}
-
-const (
-	busyTimeout   = time.Second      // waiting for another process's lock; shorter than Dependency.Timeout
-	commitTimeout = 10 * time.Second // of one group, whose callers may have left already
-	maxGroup      = 256              // writes that share a transaction
-)
-
-// Op is one write inside the group's transaction. An error takes the whole group back, so what its input can cause
-// must be checked before. It may run after its caller has left.
-type Op func(ctx context.Context, tx *sql.Tx) error
-
-// File is the SQLite file. It is safe for concurrent use.
-type File struct {
-	path   string
-	schema []string
-	guard  *guard.Guard
-	log    *slog.Logger
-
-	writes  chan write
-	closing chan struct{}
-	closed  chan struct{}
-
-	mu    sync.Mutex
-	pools *pools
-	fault error // of the last call; nil: it worked
+// Fault is what the last call to a store failed with. It is safe for concurrent use.
+type Fault struct {
+	log *slog.Logger
+	mu  sync.Mutex
+	err error // nil: it worked
 }
 
-type write struct {
-	ctx  context.Context
-	op   Op
-	done chan error
-}
+// NewFault returns no fault. Where it begins and ends is told to log, which names the store.
+func NewFault(log *slog.Logger) *Fault { return &Fault{log: log} }
 
-// New returns the file at path, with the tables of schema (CREATE … IF NOT EXISTS), without touching the disk. It works
-// until Close, also when ctx ends before.
-func New(ctx context.Context, path string, observer guard.Observer, log *slog.Logger, schema ...string) *File {
-	f := &File{
-		path: path, schema: schema, guard: guard.New(Dependency, observer), log: log,
-		writes: make(chan write, maxGroup), closing: make(chan struct{}), closed: make(chan struct{}),
-	}
-	go f.run(context.WithoutCancel(ctx))
-	return f
-}
-
-// Write runs op in a transaction, together with the writes that came while the last one was committed. It returns
-// once the commit is in the file: a killed process loses nothing of it. A power cut may take back the last moments
-// (synchronous=NORMAL), never what came before them.
-func (f *File) Write(ctx context.Context, op Op) error {
-	_, err := guard.Do(ctx, f.guard, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, f.enqueue(ctx, write{ctx: ctx, op: op, done: make(chan error, 1)})
-	})
-	return err
-}
-
-func (f *File) enqueue(ctx context.Context, w write) error {
-	select {
-	case f.writes <- w:
-	case <-ctx.Done():
-		return fmt.Errorf("store: %w", ctx.Err())
-	case <-f.closing:
-		return ErrClosed
-	}
-	select {
-	case err := <-w.done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("store: %w", ctx.Err())
-	case <-f.closed:
-		return ErrClosed
-	}
-}
-
-// Read runs query on connections that cannot write and do not wait for writers.
-func (f *File) Read(ctx context.Context, query func(ctx context.Context, db *sql.DB) error) error {
-	_, err := guard.Do(ctx, f.guard, func(ctx context.Context) (struct{}, error) {
-		err := f.read(ctx, query)
-		if errors.Is(err, ErrNotFound) {
-			return struct{}{}, guard.Neutral(err)
-		}
-		return struct{}{}, err
-	})
-	return err
-}
-
-func (f *File) read(ctx context.Context, query func(ctx context.Context, db *sql.DB) error) error {
-	p, err := f.open(ctx)
-	if err == nil {
-		err = query(ctx, p.read)
-	}
-	if errors.Is(err, ErrNotFound) || ctx.Err() != nil {
-		return err
-	}
-	f.note(p, err)
-	return describe(err)
-}
-
-func (f *File) run(ctx context.Context) {
-	defer close(f.closed)
-	for {
-		select {
-		case w := <-f.writes:
-			f.settle(ctx, f.gather([]write{w}))
-		case <-f.closing:
-			f.settle(ctx, f.gather(nil))
-			return
-		}
-	}
-}
-
-// gather adds the writes that wait already: a group grows with the load and costs a lone write no waiting.
-func (f *File) gather(group []write) []write {
-	for len(group) < maxGroup {
-		select {
-		case w := <-f.writes:
-			group = append(group, w)
-		default:
-			return group
-		}
-	}
-	return group
-}
-
-func (f *File) settle(ctx context.Context, group []write) {
-	if len(group) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
-	defer cancel()
-	p, err := f.open(ctx)
-	if err == nil {
-		err = commit(ctx, p.write, group)
-	}
-	f.note(p, err)
-	for _, w := range group {
-		w.done <- describe(err)
-	}
-}
-
-func commit(ctx context.Context, db *sql.DB, group []write) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	for _, w := range group {
-		if w.ctx.Err() != nil {
-			continue
-		}
-		if err := w.op(ctx, tx); err != nil {
-			return errors.Join(err, tx.Rollback())
-		}
-	}
-	return tx.Commit()
-}
-
-// Close commits what waits and closes the file. Calls after it get ErrClosed.
-func (f *File) Close() error {
-	f.mu.Lock()
-	select {
-	case <-f.closing:
-	default:
-		close(f.closing)
-	}
-	f.mu.Unlock()
-	<-f.closed
+// Note keeps how a call ended, and logs when that changes.
+func (f *Fault) Note(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.pools
-	f.pools = nil
-	return p.close()
+	switch {
+	case err == nil && f.err != nil:
+		f.log.Info("the trace store works again")
+	case err != nil && f.err == nil:
+		f.log.Error("the trace store fails: events are sent back to the broker until it works", "error", err)
+	}
+	f.err = err
 }
 
-// Status is the state of the file's guard, with the file's own fault as its last error.
-func (f *File) Status() guard.Status {
-	s := f.guard.Status()
+// Err is what the last call failed with, in words for an operator; nil when it worked.
+func (f *Fault) Err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.fault != nil {
-		s.LastError = f.fault.Error()
+	return f.err
+}
+
+// In is s with the fault, if there is one, as its last error.
+func (f *Fault) In(s guard.Status) guard.Status {
+	if err := f.Err(); err != nil {
+		s.LastError = err.Error()
 	}
 	return s
 }
 
-// Fault is what the last call failed with, in words for an operator; nil when it worked.
-func (f *File) Fault() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.fault
-}
+// RetryAfter is when it is worth asking a store that failed again, in seconds.
+const RetryAfter = "10"
 
-// Compact gives room that was freed back to the disk, a few megabytes at a time, and empties the log in which
-// overwritten pages linger.
-func (f *File) Compact(ctx context.Context) error {
-	_, err := guard.Do(ctx, f.guard, func(ctx context.Context) (struct{}, error) {
-		p, err := f.open(ctx)
-		if err != nil {
-			return struct{}{}, describe(err)
-		}
-		_, vacuum := p.write.ExecContext(ctx, "PRAGMA incremental_vacuum(1024)")
-		_, empty := p.write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-		return struct{}{}, describe(errors.Join(vacuum, empty))
-	})
-	return err
+// Unavailable answers a request that the store could not serve, unless the caller has left.
+func Unavailable(w http.ResponseWriter, r *http.Request) {
+	if r.Context().Err() != nil {
+		return
+	}
+	w.Header().Set("Retry-After", RetryAfter)
+	serve.Problem(w, r, http.StatusServiceUnavailable, "The trace store does not answer",
+		"Nothing is lost: what is sent here meanwhile waits in the broker. /health says what is wrong.", nil)
 }

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/aguante-chat/aguante/functions/trace/internal/store"
 	"github.com/aguante-chat/aguante/shared/guard"
 )
 
@@ -25,12 +26,12 @@ const notes = "CREATE TABLE IF NOT EXISTS notes (text TEXT PRIMARY KEY) STRICT"
 
 func open(t *testing.T, path string) *File {
 	t.Helper()
-	f := New(t.Context(), path, nil, slog.New(slog.DiscardHandler), notes)
+	f := newFile(t.Context(), path, nil, slog.New(slog.DiscardHandler), notes, forgottenSchema)
 	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
 
-func note(text string) Op {
+func jot(text string) op {
 	return func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO notes VALUES (?) ON CONFLICT DO NOTHING", text)
 		return err
@@ -39,7 +40,7 @@ func note(text string) Op {
 
 func count(t *testing.T, f *File) (n int) {
 	t.Helper()
-	err := f.Read(t.Context(), func(ctx context.Context, db *sql.DB) error {
+	err := f.read(t.Context(), func(ctx context.Context, db *sql.DB) error {
 		return db.QueryRowContext(ctx, "SELECT count(*) FROM notes").Scan(&n)
 	})
 	if err != nil {
@@ -53,7 +54,7 @@ func TestConcurrentWritesAllArrive(t *testing.T) {
 	var writers sync.WaitGroup
 	for i := range 200 {
 		writers.Go(func() {
-			if err := f.Write(t.Context(), note(fmt.Sprint("note ", i))); err != nil {
+			if err := f.write(t.Context(), jot(fmt.Sprint("note ", i))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -67,13 +68,13 @@ func TestConcurrentWritesAllArrive(t *testing.T) {
 func TestWhatWasWrittenIsThereAfterReopening(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace.db")
 	f := open(t, path)
-	if err := f.Write(t.Context(), note("kept")); err != nil {
+	if err := f.write(t.Context(), jot("kept")); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Write(t.Context(), note("late")); !errors.Is(err, ErrClosed) {
+	if err := f.write(t.Context(), jot("late")); !errors.Is(err, store.ErrClosed) {
 		t.Fatalf("a closed file answered %v", err)
 	}
 	if n := count(t, open(t, path)); n != 1 {
@@ -84,13 +85,13 @@ func TestWhatWasWrittenIsThereAfterReopening(t *testing.T) {
 func TestAFailedOpTakesItsGroupBackAndNoMore(t *testing.T) {
 	f := open(t, filepath.Join(t.TempDir(), "trace.db"))
 	broken := errors.New("broken")
-	err := f.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-		return errors.Join(note("half")(ctx, tx), broken)
+	err := f.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		return errors.Join(jot("half")(ctx, tx), broken)
 	})
 	if !errors.Is(err, broken) {
 		t.Fatalf("got %v", err)
 	}
-	if err := f.Write(t.Context(), note("whole")); err != nil {
+	if err := f.write(t.Context(), jot("whole")); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(t, f); n != 1 {
@@ -102,10 +103,10 @@ func TestAWriterWhoLeftIsSkipped(t *testing.T) {
 	f := open(t, filepath.Join(t.TempDir(), "trace.db"))
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
-	if err := f.Write(ctx, note("gone")); !errors.Is(err, context.Canceled) {
+	if err := f.write(ctx, jot("gone")); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
-	if err := f.Write(t.Context(), note("here")); err != nil {
+	if err := f.write(t.Context(), jot("here")); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(t, f); n != 1 {
@@ -127,10 +128,10 @@ func full(t *testing.T, f *File) {
 
 func TestAFullDiskIsSaidAndOver(t *testing.T) {
 	var log bytes.Buffer
-	f := New(t.Context(), filepath.Join(t.TempDir(), "trace.db"), nil, slog.New(slog.NewTextHandler(&log, nil)), notes)
+	f := newFile(t.Context(), filepath.Join(t.TempDir(), "trace.db"), nil, slog.New(slog.NewTextHandler(&log, nil)), notes)
 	defer f.Close()
 	full(t, f)
-	err := f.Write(t.Context(), note(strings.Repeat("x", 100_000)))
+	err := f.write(t.Context(), jot(strings.Repeat("x", 100_000)))
 	if err == nil || !strings.Contains(err.Error(), "the disk is full") {
 		t.Fatalf("got %v", err)
 	}
@@ -141,7 +142,7 @@ func TestAFullDiskIsSaidAndOver(t *testing.T) {
 	if _, err := p.write.Exec("PRAGMA max_page_count = 1000000"); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Write(t.Context(), note(strings.Repeat("x", 100_000))); err != nil {
+	if err := f.write(t.Context(), jot(strings.Repeat("x", 100_000))); err != nil {
 		t.Fatal(err)
 	}
 	if f.Fault() != nil {
@@ -155,7 +156,7 @@ func TestAFullDiskIsSaidAndOver(t *testing.T) {
 func TestALockedFileIsSaidAndReadsGoOn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace.db")
 	f := open(t, path)
-	if err := f.Write(t.Context(), note("before")); err != nil {
+	if err := f.write(t.Context(), jot("before")); err != nil {
 		t.Fatal(err)
 	}
 	other, err := sql.Open("sqlite", address(path, nil))
@@ -167,7 +168,7 @@ func TestALockedFileIsSaidAndReadsGoOn(t *testing.T) {
 	if _, err := other.Exec("BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Write(t.Context(), note("during")); err == nil || !strings.Contains(err.Error(), "another process holds the file") {
+	if err := f.write(t.Context(), jot("during")); err == nil || !strings.Contains(err.Error(), "another process holds the file") {
 		t.Fatalf("got %v", err)
 	}
 	if n := count(t, f); n != 1 {
@@ -176,7 +177,7 @@ func TestALockedFileIsSaidAndReadsGoOn(t *testing.T) {
 	if _, err := other.Exec("ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Write(t.Context(), note("after")); err != nil {
+	if err := f.write(t.Context(), jot("after")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -187,13 +188,13 @@ func TestADamagedFileIsSaidAndMayBeReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := open(t, path)
-	if err := f.Write(t.Context(), note("lost?")); err == nil || !strings.Contains(err.Error(), "the file is damaged") {
+	if err := f.write(t.Context(), jot("lost?")); err == nil || !strings.Contains(err.Error(), "the file is damaged") {
 		t.Fatalf("got %v", err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Write(t.Context(), note("fresh")); err != nil {
+	if err := f.write(t.Context(), jot("fresh")); err != nil {
 		t.Fatalf("after the damaged file was moved away: %v", err)
 	}
 }
@@ -205,11 +206,11 @@ func TestAFolderThatCannotBeMadeOpensTheBreaker(t *testing.T) {
 	}
 	f := open(t, filepath.Join(blocked, "trace.db"))
 	for range Dependency.Breaker.Failures {
-		if err := f.Write(t.Context(), note("x")); err == nil {
+		if err := f.write(t.Context(), jot("x")); err == nil {
 			t.Fatal("written into a file as if it were a folder")
 		}
 	}
-	if err := f.Write(t.Context(), note("x")); !errors.Is(err, guard.ErrOpen) {
+	if err := f.write(t.Context(), jot("x")); !errors.Is(err, guard.ErrOpen) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -224,14 +225,14 @@ func TestAFileOfANewerVersionIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = db.Close()
-	if err := open(t, path).Write(t.Context(), note("x")); err == nil || !strings.Contains(err.Error(), "newer version") {
+	if err := open(t, path).write(t.Context(), jot("x")); err == nil || !strings.Contains(err.Error(), "newer version") {
 		t.Fatalf("got %v", err)
 	}
 }
 
 func TestAPathMayHoldAnyCharacter(t *testing.T) {
 	f := open(t, filepath.Join(t.TempDir(), "a b?c#d%20é&mode=ro", "trace.db"))
-	if err := f.Write(t.Context(), note("x")); err != nil {
+	if err := f.write(t.Context(), jot("x")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(f.path); err != nil {
@@ -243,7 +244,7 @@ func TestForgottenHoldsUntilTheMoment(t *testing.T) {
 	f := open(t, filepath.Join(t.TempDir(), "trace.db"))
 	at := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	for _, moment := range []time.Time{at, at.Add(-time.Hour)} { // a late, older request takes nothing back
-		err := f.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) error { return Forget(ctx, tx, "ana", moment) })
+		err := f.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error { return remember(ctx, tx, "ana", moment) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,8 +261,8 @@ func TestForgottenHoldsUntilTheMoment(t *testing.T) {
 		{"", at, false},
 	} {
 		var got bool
-		err := f.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) (err error) {
-			got, err = Forgotten(ctx, tx, c.user, c.moment)
+		err := f.write(t.Context(), func(ctx context.Context, tx *sql.Tx) (err error) {
+			got, err = forgotten(ctx, tx, c.user, c.moment)
 			return err
 		})
 		if err != nil || got != c.want {
@@ -274,10 +275,10 @@ func TestWhatIsDeletedIsNotInTheFiles(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, filepath.Join(dir, "trace.db"))
 	const secret = "a secret that must go"
-	if err := f.Write(t.Context(), note(secret)); err != nil {
+	if err := f.write(t.Context(), jot(secret)); err != nil {
 		t.Fatal(err)
 	}
-	err := f.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+	err := f.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM notes")
 		return err
 	})

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/aguante-chat/aguante/functions/trace/internal/store"
 )
 
 // version of the schema, kept in the file. A file with a higher one was written by a newer program.
@@ -36,7 +38,7 @@ func (f *File) open(ctx context.Context) (*pools, error) {
 	}
 	select {
 	case <-f.closed:
-		return nil, ErrClosed
+		return nil, store.ErrClosed
 	default:
 	}
 	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
@@ -85,7 +87,7 @@ func (f *File) prepare(ctx context.Context, db *sql.DB) error {
 	if found > version {
 		return fmt.Errorf("%s was written by a newer version (schema %d, this one knows %d)", f.path, found, version)
 	}
-	for _, statement := range slices.Concat(f.schema, []string{forgottenSchema, fmt.Sprintf("PRAGMA user_version = %d", version)}) {
+	for _, statement := range slices.Concat(f.schema, []string{fmt.Sprintf("PRAGMA user_version = %d", version)}) {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return err
 		}
@@ -93,7 +95,7 @@ func (f *File) prepare(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// note keeps how the last call ended, logs when that changes, and lets go of connections that cannot be trusted.
+// note keeps how the last call ended, and lets go of connections that cannot be trusted.
 func (f *File) note(p *pools, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,13 +103,7 @@ func (f *File) note(p *pools, err error) {
 		f.pools = nil
 		err = errors.Join(err, p.close())
 	}
-	switch {
-	case err == nil && f.fault != nil:
-		f.log.Info("the trace store works again", "path", f.path)
-	case err != nil && f.fault == nil:
-		f.log.Error("the trace store fails: events are sent back to the broker until it works", "path", f.path, "error", describe(err))
-	}
-	f.fault = describe(err)
+	f.fault.Note(describe(err))
 }
 
 // describe says in words what an operator can do something about.
@@ -122,7 +118,7 @@ func describe(err error) error {
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		return fmt.Errorf("store: the file cannot be written: %w", err)
 	}
-	if err == nil || errors.Is(err, ErrClosed) {
+	if err == nil || errors.Is(err, store.ErrClosed) {
 		return err
 	}
 	return fmt.Errorf("store: %w", err)

@@ -1,0 +1,122 @@
+// Package redistest runs real Redis servers for tests, which can be killed, frozen and brought back.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is a redis-server of the test's own, without persistence, on a free port.
+type Server struct {
+	Address string // host:port
+
+	args    []string
+	folder  string
+	process *exec.Cmd
+}
+
+// URL is how to connect to it.
+func (s *Server) URL() string { return "redis://" + s.Address }
+
+// Start launches a redis-server, with further arguments, and removes it when the test ends. Where none is installed the
+// test is skipped.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("redis-server is not installed: apt-get install redis-server")
+	}
+	s, err := launch(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.remove)
+	return s
+}
+
+// StartCluster is Start for a cluster of one node.
+func StartCluster(t testing.TB) *Server {
+	t.Helper()
+	s := Start(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+	err := s.until(func(ctx context.Context, c *redis.Client) bool {
+		c.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+		return strings.Contains(c.ClusterInfo(ctx).Val(), "cluster_state:ok")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func launch(args ...string) (*Server, error) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "redistest")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Address: listener.Addr().String(), folder: folder}
+	port := listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		return nil, err
+	}
+	s.args = append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"}, args...)
+	return s, s.Restart()
+}
+
+// Restart starts it, empty, where it was before.
+func (s *Server) Restart() error {
+	s.process = exec.CommandContext(context.Background(), "redis-server", s.args...)
+	s.process.Dir = s.folder
+	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.process.Start(); err != nil {
+		return err
+	}
+	return s.until(func(ctx context.Context, c *redis.Client) bool { return c.Ping(ctx).Err() == nil })
+}
+
+// until waits for a condition, for ten seconds at most.
+func (s *Server) until(met func(context.Context, *redis.Client) bool) error {
+	client := redis.NewClient(&redis.Options{Addr: s.Address, DisableIdentity: true})
+	defer func() { _ = client.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for !met(ctx, client) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("redis-server at %s does not come up", s.Address)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// Freeze stops it in its tracks: connections stay open and nothing is answered.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+// Kill ends it at once, frozen or not.
+func (s *Server) Kill() {
+	s.signal(syscall.SIGKILL)
+	_ = s.process.Wait() // it was killed
+}
+
+func (s *Server) remove() {
+	s.Kill()
+	_ = os.RemoveAll(s.folder) // it is in the system's own folder for such
+}
+
+func (s *Server) signal(sig os.Signal) { _ = s.process.Process.Signal(sig) } // one that has ended needs none
