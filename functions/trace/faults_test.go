@@ -18,7 +18,7 @@ import (
 func TestItStartsWithRedisDown(t *testing.T) {
 	server := redistest.Start(t)
 	server.Kill()
-	r := run(t, Config{RedisURL: server.URL()})
+	r := run(t, Config{RedisURL: server.URL(), DeadLetterReplay: newSink(t).URL})
 	r.unavailable()
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestARedisThatFailsIsSaidAndItComesBack(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t)
 			way := newSlowly(t, server.Address)
-			r := run(t, Config{RedisURL: "redis://" + way.Addr().String()})
+			r := run(t, Config{RedisURL: "redis://" + way.Addr().String(), DeadLetterReplay: newSink(t).URL})
 			r.decide(turn("before", "ana", today))
 			if err := fault.begin(server, way); err != nil {
 				t.Fatal(err)
@@ -136,6 +136,13 @@ func (r *running) unavailable() {
 		if a := r.do(http.MethodGet, path, ""); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "Nothing is lost") {
 			r.t.Errorf("%s: %d", path, a.status)
 		}
+	}
+	replay := r.do(http.MethodPost, "/dead-letters/1/replay", "")
+	if r.problem(replay, http.StatusServiceUnavailable); !strings.Contains(replay.body, "The trace store does not answer") {
+		r.t.Errorf("a replay blames another: %s", replay.body)
+	}
+	if a := r.do(http.MethodPost, "/letters/replay", ""); a.header.Get("Location") != "/letters?failed=store&replayed=0" {
+		r.t.Errorf("the console's replay goes to %s", a.header.Get("Location"))
 	}
 	for _, path := range []string{"/healthz", "/readyz"} {
 		if a := r.do(http.MethodGet, path, ""); a.status != http.StatusOK {

@@ -104,34 +104,38 @@ func (c *Console) replayAll(w http.ResponseWriter, r *http.Request) {
 	seeOther(w, r, replayed, err)
 }
 
-// failures are the words that stand for errors in the redirect after a replay. The first that matches counts.
+// failures are the words that stand for errors in the redirect after a replay. The first counts whose errors all match.
 var failures = []struct {
 	word string
-	err  error
+	errs []error
 }{
-	{"gone", store.ErrNotFound}, {"already", deadletters.ErrReplayed}, {"circles", deadletters.ErrCircles}, {"under-way", deadletters.ErrUnderWay},
-	{"no-broker", deadletters.ErrNoBroker}, {"open", guard.ErrOpen}, {"slow", guard.ErrTimeout},
-	{"not-taken", deadletters.ErrNotTaken}, {"store", store.ErrClosed},
+	{"gone", []error{store.ErrNotFound}}, {"already", []error{deadletters.ErrReplayed}}, {"circles", []error{deadletters.ErrCircles}},
+	{"under-way", []error{deadletters.ErrUnderWay}}, {"no-broker", []error{deadletters.ErrNoBroker}},
+	{"open", []error{deadletters.ErrNotTaken, guard.ErrOpen}}, {"slow", []error{deadletters.ErrNotTaken, guard.ErrTimeout}},
+	{"not-taken", []error{deadletters.ErrNotTaken}}, {"store", nil},
 }
 
 func seeOther(w http.ResponseWriter, r *http.Request, replayed int, err error) {
 	q := url.Values{"replayed": {strconv.Itoa(replayed)}}
 	if err != nil {
-		q.Set("failed", "store")
-	}
-	for _, f := range failures {
-		if errors.Is(err, f.err) {
-			q.Set("failed", f.word)
-			break
-		}
+		q.Set("failed", word(err))
 	}
 	http.Redirect(w, r, "/letters?"+q.Encode(), http.StatusSeeOther)
+}
+
+func word(err error) string {
+	for _, f := range failures {
+		if !slices.ContainsFunc(f.errs, func(e error) bool { return !errors.Is(err, e) }) {
+			return f.word
+		}
+	}
+	return ""
 }
 
 func failure(word string) string {
 	for _, f := range failures {
 		if f.word == word {
-			_, title, detail := deadletters.Explain(f.err)
+			_, title, detail := deadletters.Explain(errors.Join(f.errs...))
 			return title + ". " + detail
 		}
 	}

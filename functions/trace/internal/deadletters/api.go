@@ -140,14 +140,14 @@ func Explain(err error) (status int, title, detail string) {
 		return http.StatusConflict, "Being replayed", "Another replay of it is under way."
 	case errors.Is(err, ErrNoBroker):
 		return http.StatusServiceUnavailable, "No broker", "There is nobody to send it to: set K_SINK or DEAD_LETTER_REPLAY."
+	case !errors.Is(err, ErrNotTaken):
+		return http.StatusServiceUnavailable, "The trace store does not answer", "What was not sent is kept; try again later."
 	case errors.Is(err, guard.ErrOpen):
 		return http.StatusServiceUnavailable, "The broker is down", "It failed often enough to be left alone for a while. What was not sent is kept; try again later."
 	case errors.Is(err, guard.ErrTimeout), errors.Is(err, guard.ErrRejected):
 		return http.StatusServiceUnavailable, "The broker is too slow", "It did not answer in time. What was not sent is kept; try again later."
-	case errors.Is(err, ErrNotTaken):
-		return http.StatusBadGateway, "The broker did not take it", "It refused, failed, or could not be reached. What was not sent is kept."
 	}
-	return http.StatusServiceUnavailable, "The trace store does not answer", "What was not sent is kept; try again later."
+	return http.StatusBadGateway, "The broker did not take it", "It refused, failed, or could not be reached. What was not sent is kept."
 }
 
 func writeJSON(w http.ResponseWriter, v any) {
