@@ -208,6 +208,17 @@ func TestWhatCannotStartSaysWhyInOneSentence(t *testing.T) {
 	}
 }
 
+func TestTraceKeepsToItsFileAlsoWithARedisForChat(t *testing.T) {
+	t.Setenv("REDIS_URL", "redis://127.0.0.1:1")
+	o := onFreePorts(t.TempDir())
+	o.Redis = "redis://127.0.0.1:1"
+	r := start(t, o)
+	status, _ := call(t, http.MethodGet, r.addresses["trace"]+"/decisions", "")
+	if _, err := os.Stat(filepath.Join(o.Data, "trace.db")); err != nil || status != http.StatusOK {
+		t.Errorf("%d, %v", status, err)
+	}
+}
+
 func TestABadVariableIsNamed(t *testing.T) {
 	t.Setenv("GRACE", "soon")
 	if err := Run(t.Context(), onFreePorts(t.TempDir()), io.Discard); err == nil || !strings.Contains(err.Error(), "GRACE") {

@@ -19,8 +19,9 @@ const (
 // them: the next one goes on from there.
 func (t traces) List(ctx context.Context, f decisions.Filter) (decisions.Page, error) {
 	page, at := decisions.Page{Decisions: []decisions.Summary{}}, f.Before
-	for range lookedAt / readAtOnce {
-		some, err := t.after(ctx, at)
+	n := f.Limit + 1 // enough when all are let through
+	for seen := 0; seen < lookedAt; seen, n = seen+n, readAtOnce {
+		some, err := t.after(ctx, at, n)
 		if err != nil {
 			return decisions.Page{}, err
 		}
@@ -38,7 +39,7 @@ func (t traces) List(ctx context.Context, f decisions.Filter) (decisions.Page, e
 			}
 			page.Decisions, at = append(page.Decisions, s.Summary), &s.place
 		}
-		if len(some) < readAtOnce {
+		if len(some) < n {
 			return page, nil
 		}
 		at = &some[len(some)-1].place
@@ -71,13 +72,13 @@ for i = 1, #found, 2 do
 end
 return answer`
 
-// after gives the next traces after a place, nil for the newest ones.
-func (t traces) after(ctx context.Context, c *decisions.Cursor) ([]placed, error) {
+// after gives the next n traces after a place, nil for the newest ones.
+func (t traces) after(ctx context.Context, c *decisions.Cursor, n int) ([]placed, error) {
 	at, from := "+inf", ""
 	if c != nil {
 		at, from = fmt.Sprint(c.At), fmt.Sprintf("%0*x", rowDigits, c.Row)
 	}
-	answer, err := t.texts(ctx, tracesAfter, traceKeys, at, from, readAtOnce)
+	answer, err := t.texts(ctx, tracesAfter, traceKeys, at, from, n)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func TestAFilterThatLetsFewThroughEndsItsPageAndGoesOn(t *testing.T) {
 		one.SessionID = "rare"
 	})
 	p := r.client.Pipeline()
-	for i := range lookedAt + 10 {
+	for i := range lookedAt + readAtOnce {
 		one := name("eva", fmt.Sprint(i))
 		p.ZAdd(t.Context(), tracesKey, redis.Z{Score: float64(time.Now().UnixMicro()), Member: one}) // ties, too
 		p.HSet(t.Context(), summariesKey, one, `{"turn_id":"t"}`)
@@ -164,5 +164,19 @@ func TestWhatIsForgottenIsNotInRedis(t *testing.T) {
 	}
 	if who := r.client.ZRange(t.Context(), forgottenKey, 0, -1).Val(); len(who) != 1 || strings.Contains(who[0], "hills") {
 		t.Errorf("the list of the forgotten names them: %v", who)
+	}
+}
+
+func BenchmarkListOf10000(b *testing.B) {
+	r := emptied(b, redistest.Start(b).URL())
+	keepTraces(b, r, 10_000, nil)
+	for name, f := range map[string]decisions.Filter{"newest": {Limit: 50}, "rare dependency": {Limit: 50, Dependency: "nowhere"}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := r.Traces().List(b.Context(), f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
