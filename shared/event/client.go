@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/binding"
@@ -24,16 +26,33 @@ var faulty = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http
 const maxAnswer = 64 << 10
 
 // client posts events, one attempt each.
-type client struct{ http.Client }
+type client struct {
+	http.Client
+	broker string // URL
+	token  string // file
+}
 
-func newClient() *client {
+// oidcToken is the file in which Knative's SinkBinding keeps who this process is, where authentication-oidc is on.
+const oidcToken = "/oidc/token"
+
+func newClient(broker string) *client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, limits.Broker.InFlight
 	transport.DisableCompression = true
-	return &client{http.Client{
+	return &client{broker: broker, token: oidcToken, Client: http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// identify tells the broker, and nobody else, who sends. The file is read each time: Knative renews it every hour or so.
+func (c *client) identify(request *http.Request, url string) {
+	if url != c.broker {
+		return
+	}
+	if token, err := os.ReadFile(c.token); err == nil {
+		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	}
 }
 
 // post sends e in binary mode. A refusal that is the event's own fault is neutral for the guard around the call.
@@ -46,6 +65,7 @@ func (c *client) post(ctx context.Context, url string, e Event) error {
 		return guard.Neutral(&Never{http.StatusBadRequest, err})
 	}
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header))
+	c.identify(request, url)
 	answer, err := c.Do(request)
 	if err != nil {
 		return err

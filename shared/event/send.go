@@ -65,7 +65,7 @@ func NewSender(c SenderConfig) *Sender {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Sender{SenderConfig: c, client: newClient()}
+	s := &Sender{SenderConfig: c, client: newClient(c.Broker)}
 	s.broker = guard.New(within(limits.Broker, brokerShare), c.Observer)
 	share := directShare
 	if c.Broker == "" {
