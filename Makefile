@@ -4,7 +4,7 @@ MODULES := shared functions/chat functions/materialize functions/trace cmd/aguan
 BIN     := $(CURDIR)/bin
 DATA    ?=
 
-.PHONY: help run test accounting drills drills-full faults faults-full lint bench bench-load bench-gateway bench-recall gen build images
+.PHONY: help run test e2e manifests accounting drills drills-full faults faults-full lint bench bench-load bench-gateway bench-recall gen build images
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ else
 	@cd test/e2e/rig && GOWORK=off $(GO) build -o $(BIN)/rig . && \
 	  $(BIN)/rig with $(GO) -C $(CURDIR) test -count=1 -timeout 30m -v ./test/e2e
 endif
+
+manifests: ## hold config/knative, or an overlay of your own, against Knative's types: make manifests OVERLAY=folder
+	@$(GO) test -count=1 ./test/manifests $(if $(OVERLAY),-run TestEveryOverlay -folder $(abspath $(OVERLAY)))
 
 drills: ## the eight drills against real Redis and Neo4j, in seconds (a part of make test)
 	@$(GO) run ./test/stack/with $(GO) test -count=1 -timeout 20m -v ./test/drills

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-var overlay = flag.String("overlay", "", "the folder of an overlay to check, instead of those of the repository")
+var overlay = flag.String("folder", "", "the folder of an overlay to check, instead of those of the repository")
 
 const config = "../../config/knative"
 
