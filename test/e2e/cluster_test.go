@@ -31,8 +31,11 @@ const (
 
 var keep = flag.Bool("keep", false, "the namespace may be there already, and stays")
 
-// api is a door to everything in the cluster: kubectl proxy.
-var api string
+// api is where everything in the cluster is, through a door: kubectl proxy.
+var (
+	api  string
+	door = &exec.Cmd{}
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -45,7 +48,12 @@ func TestMain(m *testing.M) {
 
 func inCluster(m *testing.M) (code int) {
 	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
+	defer func() {
+		stop()
+		if door.Process != nil {
+			_ = door.Wait() // it was killed
+		}
+	}()
 	if !*keep {
 		if name, err := run(ctx, "", "get", "namespace", namespace, "--ignore-not-found", "-o", "name"); err != nil || name != "" {
 			fmt.Fprintln(os.Stderr, "e2e makes the namespace", namespace, "and deletes it in the end, but it is there already, or the cluster is not:", name, err)
@@ -129,12 +137,12 @@ func warm(ctx context.Context) error {
 
 // openDoor starts kubectl proxy, which ends with ctx.
 func openDoor(ctx context.Context) error {
-	command := exec.CommandContext(ctx, "kubectl", "proxy", "--port=0")
-	output, err := command.StdoutPipe()
+	door = exec.CommandContext(ctx, "kubectl", "proxy", "--port=0")
+	output, err := door.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	if err := command.Start(); err != nil {
+	if err := door.Start(); err != nil {
 		return fmt.Errorf("kubectl proxy: %w", err)
 	}
 	line, err := bufio.NewReader(output).ReadString('\n')
