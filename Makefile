@@ -4,7 +4,7 @@ MODULES := shared functions/chat functions/materialize functions/trace cmd/aguan
 BIN     := $(CURDIR)/bin
 DATA    ?=
 
-.PHONY: help run test e2e manifests accounting drills drills-full faults faults-full lint bench bench-load bench-gateway bench-recall gen build images
+.PHONY: help run test e2e manifests accounting drills drills-full faults faults-full lint bench bench-load bench-held bench-gateway bench-recall gen build images
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,10 @@ bench: ## benchmarks of every package, with real Redis and Neo4j
 
 bench-load: ## what aguante up takes and holds at 200 requests a second
 	@$(GO) run ./test/load
+
+bench-held: ## what callers notice on a game day at 100 turns a second, and in a flood of ten times the capacity
+	@$(GO) run ./test/load gameday
+	@$(GO) run ./test/load flood
 
 bench-gateway: ## what the OpenAI-compatible route costs beside a bare proxy and an npm gateway
 	@$(GO) run ./test/gateway

@@ -1,6 +1,8 @@
-// Command load measures `aguante up` on embedded stores with the local engine: how soon it is ready, what POST /chat
-// takes at a steady rate, what GET /recall takes over a long memory, and how much memory the process holds. Requests are
-// sent when they are due, not when the last one was answered, so that a slow answer does not hide the ones behind it.
+// Command load measures what a system holds. Without an argument: `aguante up` on embedded stores with the local engine, how
+// soon it is ready, what POST /chat takes at a steady rate, what GET /recall takes over a long memory, and how much memory the
+// process holds. gameday: what callers notice while everything that a turn can do without fails at once. flood: what is left
+// of chat's capacity under ten times as much. Requests are sent when they are due, not when the last one was answered, so
+// that a slow answer does not hide the ones behind it.
 package main
 
 import (
@@ -31,13 +33,13 @@ const (
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(arguments []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	work, err := os.MkdirTemp("", "aguante-load-")
@@ -45,6 +47,19 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(work)
+	switch {
+	case len(arguments) == 0:
+		return alone(ctx, work)
+	case arguments[0] == "gameday":
+		return gameDay(ctx, work)
+	case arguments[0] == "flood":
+		return flood(ctx, work)
+	}
+	return fmt.Errorf("there is no load %q", arguments[0])
+}
+
+// alone measures `aguante up` by itself.
+func alone(ctx context.Context, work string) error {
 	binary, err := stack.Build(ctx, work, "-trimpath", "-ldflags=-s -w")
 	if err != nil {
 		return err
