@@ -156,7 +156,7 @@ func openDoor(ctx context.Context) error {
 // k runs kubectl in the namespace.
 func k(t testing.TB, arguments ...string) string {
 	t.Helper()
-	output, err := run(t.Context(), "", append(arguments, "-n", namespace)...)
+	output, err := run(t.Context(), "", append([]string{"-n", namespace}, arguments...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

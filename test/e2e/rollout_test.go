@@ -24,6 +24,7 @@ func latest(t testing.TB) string {
 // has no engines file.
 func TestANewRevisionTakesTrafficByPercentAndGivesItBack(t *testing.T) {
 	command(t)
+	ready(t, "chat") // what tests before left is put back
 	c, old := newCaller(t), latest(t)
 	k(t, "patch", "ksvc", "chat", "--type=merge", "-p", fmt.Sprintf(`{"spec": {"traffic": [{"revisionName": %q, "percent": 100}]}}`, old))
 	t.Cleanup(func() {

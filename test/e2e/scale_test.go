@@ -33,6 +33,7 @@ func most(t testing.TB) map[string]int {
 func TestChatScalesByItsConcurrencyAndBack(t *testing.T) {
 	command(t)
 	annotate(t, "chat", map[string]string{"target": "10", "target-utilization-percentage": "100", "window": "6s"})
+	eventually(t, "the pods of earlier revisions are gone, and its own", 2*time.Minute, func() bool { return len(pods(t, "chat")) == 0 })
 	engineCall(t, http.MethodDelete, "/most")
 	c := newCaller(t)
 	ctx, stop := context.WithTimeout(t.Context(), 15*time.Second)
