@@ -1,7 +1,7 @@
 // Command rig stands up a real Kubernetes with real Knative on this machine alone, for the tests beside it: containerd,
 // runc and the CNI plugins are Debian's, Kubernetes, etcd and Knative are built from the modules that go.mod pins, and
 // images go straight into containerd. All of it runs as one process tree in namespaces of its own and writes below one
-// folder, so that taking it down, or having it killed, leaves the machine as it was. See docs/e2e.md.
+// folder, so that taking it down, or having it killed, leaves the machine as it was. See docs/knative.md.
 package main
 
 import (
