@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,12 +100,11 @@ func (w *world) startFunctions(ctx context.Context, dir string) error {
 
 // free is an address that nothing listens on.
 func free() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := stack.FreeAddress()
 	if err != nil {
 		panic(err) // there is no loopback
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 func (w *world) close() {

@@ -102,12 +102,11 @@ func neo4jURI() string { return os.Getenv(stack.Neo4jVariable) }
 
 // free is an address that nothing listens on.
 func free() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := stack.FreeAddress()
 	if err != nil {
 		panic(err) // there is no loopback
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 func (w *world) close() (err error) {

@@ -36,7 +36,7 @@ func StartFunction(ctx context.Context, binary string, environment ...string) (*
 		return nil, err
 	}
 	f := &Function{Server: Server{Name: filepath.Base(binary), dir: dir}}
-	if f.Address, err = freeAddress(); err != nil {
+	if f.Address, err = FreeAddress(); err != nil {
 		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(f.Address)

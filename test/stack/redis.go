@@ -17,7 +17,7 @@ func StartRedis(ctx context.Context, arguments ...string) (*Server, error) {
 	if err := install(ctx, "redis-server", "redis-server"); err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
+	address, err := FreeAddress()
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 const (
 	flooding = 500 // turns of a flood
 	crowd    = 64  // requests under way at once, at most
+
+	emptied = 3 * time.Minute // a full buffer of decision traces is, also on a busy machine
 )
 
 // flood has one caller send far more than their share.
@@ -23,8 +25,8 @@ func flood(ctx context.Context, r *run) error {
 		return err
 	}
 	r.surge(ctx, flooding, r.length(), nil)
-	r.watch(ctx, after, r.rest(), nil)
-	later, err := r.held(ctx)
+	rested := time.Now()
+	later, err := r.letGo(ctx, held)
 	if err != nil {
 		return err
 	}
@@ -33,18 +35,23 @@ func flood(ctx context.Context, r *run) error {
 	r.check(share(told, c.Sent) > 90, "> 90 % answered", "%d of %d: %d with 200, %d told to come back (429)", told, c.Sent, c.Answered, c.Limited)
 	r.check(share(c.Failed+c.Silent, c.Sent) < 1, "5xx < 1 %", "%d failed, %d unanswered", c.Failed, c.Silent)
 	r.check(c.Limited > 0, "some 429", "%d", c.Limited)
-	r.check(later.live-held.live <= held.resident/10, "memory within +10 % of before", "%.1f MB live before, %.1f MB %s after, of %.0f MB resident",
-		held.live/(1<<20), later.live/(1<<20), brief(r.rest()), held.resident/(1<<20))
+	r.check(later.within(held), "memory within +10 % of before", "%.1f MB live before, %.1f MB %s after, of %.0f MB resident",
+		held.live/(1<<20), later.live/(1<<20), brief(time.Since(rested)), held.resident/(1<<20))
 	r.noneLost(ctx)
 	return nil
 }
 
 // rest is how long a flooded system has to let go of its memory.
-func (r *run) rest() time.Duration {
-	if r.Options.Short {
-		return 5 * time.Second
+const rest = 30 * time.Second
+
+// letGo waits until the system holds no more than before, for rest at most, and says what it holds then.
+func (r *run) letGo(ctx context.Context, before held) (later held, err error) {
+	for began := time.Now(); ; {
+		r.watch(ctx, after, lead, nil)
+		if later, err = r.held(ctx); err != nil || later.within(before) || time.Since(began) > rest || ctx.Err() != nil {
+			return later, err
+		}
 	}
-	return 30 * time.Second
 }
 
 // surge sends turns evenly over a time, few of which the caller's rate allows, and watches until they are answered or done
@@ -89,6 +96,9 @@ func (r *run) send(ctx context.Context, turns int, over time.Duration) {
 // held is a process's memory in bytes: what it has of the system, and what of it is live after garbage collection. What is
 // resident goes up and down with the collector; a flood that leaves something behind shows in what is live.
 type held struct{ resident, live float64 }
+
+// within tells whether h is at most a tenth above what was there before.
+func (h held) within(before held) bool { return h.live-before.live <= before.resident/10 }
 
 func (r *run) held(ctx context.Context) (held, error) {
 	for range 2 { // pools give up what they hold at the second
@@ -135,7 +145,7 @@ func (r *run) drops(ctx context.Context, before float64, sent int) {
 		if l, err := r.look(ctx); err == nil {
 			dropped = int(l.value("aguante_decisions_dropped_total") - before)
 		}
-		if kept+dropped >= sent || time.Since(began) > time.Minute || !sleep(ctx, time.Second) {
+		if kept+dropped >= sent || time.Since(began) > emptied || !sleep(ctx, time.Second) {
 			break
 		}
 	}
