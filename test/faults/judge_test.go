@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aguante-chat/aguante/shared/guard"
@@ -75,11 +76,14 @@ func (r result) judgeAnswers(check func(bool, string, ...any)) {
 	}
 }
 
+// busy are the words for what a machine without time does to any dependency: it answers too late, or at the limit.
+var busy = []string{string(guard.Timeout), "slow"}
+
 // lacking counts the turns that lack a dependency for another reason than that the machine was too busy to answer in time.
 func lacking(turns []turn, dependency string) (n int) {
 	for _, t := range turns {
 		for _, d := range t.degraded {
-			if d.Dependency == dependency && (*full || d.Reason != string(guard.Timeout)) {
+			if d.Dependency == dependency && (*full || !slices.Contains(busy, d.Reason)) {
 				n++
 			}
 		}
