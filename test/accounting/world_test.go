@@ -88,7 +88,7 @@ func (w *world) startFunctions(ctx context.Context, dir string) error {
 	if program, err = stack.BuildFunction(ctx, dir, "chat"); err != nil {
 		return err
 	}
-	environment := append(stores, "K_SINK=http://"+w.broker, "MATERIALIZE_URL="+materialize.URL, "KEYS_FILE="+keys)
+	environment := append(slices.Clone(stores), "K_SINK=http://"+w.broker, "MATERIALIZE_URL="+materialize.URL, "KEYS_FILE="+keys)
 	for i := range w.chats {
 		if w.chats[i], err = stack.StartFunction(ctx, program, environment...); err != nil {
 			return err

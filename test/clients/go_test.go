@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func goChat(t *testing.T, c openai.Client) {
 	}
 	one := got.Choices[0]
 	if one.Message.Content != answer || one.FinishReason != "stop" || got.Model != model || got.Usage.TotalTokens != 12 ||
-		got.Usage.PromptTokensDetails.CachedTokens != 2 || got.SystemFingerprint != "fp_1" || got.JSON.ExtraFields["aguante"].Raw() == "" {
+		got.Usage.PromptTokensDetails.CachedTokens != 2 || !strings.Contains(got.RawJSON(), `"fp_1"`) || got.JSON.ExtraFields["aguante"].Raw() == "" {
 		t.Errorf("got %s", got.RawJSON())
 	}
 }
@@ -179,7 +180,7 @@ func goRetries(t *testing.T, hasty, patient openai.Client) {
 	}
 	_, err := hasty.Chat.Completions.New(t.Context(), ask("Hi"))
 	var e *openai.Error
-	if !errors.As(err, &e) || e.StatusCode != 429 || e.Code != "rate_limit_exceeded" || e.Response.Header.Get("Retry-After") == "" {
+	if !errors.As(err, &e) || e.StatusCode != http.StatusTooManyRequests || e.Code != "rate_limit_exceeded" || e.Response.Header.Get("Retry-After") == "" {
 		t.Errorf("got %v", err)
 	}
 	if _, err := patient.Chat.Completions.New(t.Context(), ask("Hi")); err != nil {

@@ -53,7 +53,7 @@ func (r result) judge() (broken []string) {
 
 // judgeAnswers: no 5xx, and every answer, /health and the metrics name what is lacking.
 func (r result) judgeAnswers(check func(bool, string, ...any)) {
-	of, under := r.cell.of, append(r.before.broken, r.after.broken...)
+	of, under := r.cell.of, slices.Concat(r.before.broken, r.after.broken)
 	named := 0
 	for _, t := range under {
 		check(t.status == 200, "a turn was answered %d (%v)", t.status, t.err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,7 +24,7 @@ func (r result) line() string {
 	if r.err != nil {
 		return fmt.Sprintf("| %s | %s | %s | | | | | | | %s |\n", r.cell.of.name, r.cell.fault.name, r.cell.fault.how, verdict)
 	}
-	under := append(r.before.broken, r.after.broken...)
+	under := slices.Concat(r.before.broken, r.after.broken)
 	failed, named := 0, 0
 	for _, t := range under {
 		if t.status != 200 {

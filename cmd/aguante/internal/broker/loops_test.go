@@ -167,7 +167,8 @@ func (shape topology) follow(kind, hops int, o *outcome) {
 
 func (shape topology) manifest() string {
 	var b strings.Builder
-	b.WriteString(circle[:strings.Index(circle, "---")])
+	first, _, _ := strings.Cut(circle, "---")
+	b.WriteString(first)
 	for i, s := range shape {
 		fmt.Fprintf(&b, `---
 apiVersion: eventing.knative.dev/v1

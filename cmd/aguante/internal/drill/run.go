@@ -46,7 +46,7 @@ func hold(ctx context.Context, s *system, d Drill, progress io.Writer) (report *
 	fmt.Fprintf(progress, "%s: %s\n", d.Name, d.Does)
 	defer func() {
 		if undone := r.undo(); undone != nil {
-			err = errors.Join(err, fmt.Errorf("a fault may still be in place: `curl -X POST %s/reset`: %w", s.Options.Faults, undone))
+			err = errors.Join(err, fmt.Errorf("a fault may still be in place: `curl -X POST %s/reset`: %w", s.Faults, undone))
 		}
 		err = errors.Join(err, r.forget(context.WithoutCancel(ctx)))
 		r.report.Took = time.Since(r.began).Seconds()

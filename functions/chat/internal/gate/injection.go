@@ -56,11 +56,11 @@ type pattern struct {
 var patterns = []pattern{
 	{"override", 8, []string{
 		"ignore ignoring disregard forget override bypass overrule neglect ignora ignore ignorad ignoren olvida olvide olviden descarta omite anula",
-		"previous prior above preceding earlier former all any every your these those anteriores anterior previas previos todas todos tus sus",
+		"previous prior above preceding earlier former all any every your these those anteriores anterior previas previos todas todos tus sus", //nolint:misspell // Spanish
 		"instruction instructions prompt prompts rule rules guideline guidelines direction directions directive directives programming training restrictions instrucciones reglas normas directrices indicaciones restricciones"}},
 	{"reveal", 8, []string{
 		"reveal show print repeat output display tell give leak dump expose recite quote disclose revela revele muestra muestrame imprime repite dime dame",
-		"system hidden initial secret internal original developer your sistema ocultas ocultos iniciales inicial secretas tu tus",
+		"system hidden initial secret internal original developer your sistema ocultas ocultos iniciales inicial secretas tu tus", //nolint:misspell // Spanish
 		"prompt prompts instructions preprompt instrucciones"}},
 	{"persona", 2, []string{"developer god dan sudo jailbreak root", "mode"}},
 	{"persona", 2, []string{"modo", "desarrollador dios dan jailbreak"}},
