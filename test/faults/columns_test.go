@@ -24,6 +24,7 @@ type column struct {
 	calls   int           // that a turn makes of it
 	open    time.Duration // how long its breaker stays open
 	pinged  bool          // meanwhile, it is asked for a sign of life
+	around  time.Duration // what a turn does instead while the breaker is open may take this long
 	unseen  bool          // chat does not wait for it, and nothing lacks without it
 	arrange func(ctx context.Context, w *world, s *system, f *fault) error
 }
@@ -65,8 +66,9 @@ var graph = &column{name: limits.Neo4jRead.Name, cutoff: limits.Neo4jRead.Timeou
 		return nil
 	}}
 
-// broker is a system of its own; what materializes directly meanwhile is the shared one.
+// broker is a system of its own; what materializes directly meanwhile, before the answer, is the shared one.
 var broker = &column{name: limits.Broker.Name, cutoff: limits.Broker.Timeout, calls: 1, open: limits.Broker.Breaker.Open,
+	around: limits.Materialize.Timeout,
 	arrange: func(ctx context.Context, w *world, s *system, _ *fault) error {
 		up, err := w.newUp(ctx, s, "--neo4j", neo4jURI(), "--broker", free())
 		if err != nil {
