@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
+	"github.com/aguante-chat/aguante/functions/chat/internal/reread"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 )
 
@@ -186,11 +187,16 @@ func TestAPolicyFileIsReadAgainAndABadOneLeavesThePolicyThatWas(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		p := policyOf(t, "injection: off")
+		path := filepath.Join(t.TempDir(), "policy.yaml")
+		_ = os.WriteFile(path, []byte("injection: off"), 0o600)
+		p, err := Open(path, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
 		write := func(text string) {
-			_ = os.WriteFile(p.path, []byte(text), 0o600)
-			_ = os.Chtimes(p.path, time.Now(), time.Now())
-			time.Sleep(2 * recheck)
+			_ = os.WriteFile(path, []byte(text), 0o600)
+			_ = os.Chtimes(path, time.Now(), time.Now())
+			time.Sleep(2 * reread.Every)
 		}
 		time.Sleep(time.Minute)
 		if write("injection: mark"); p.current().Injection != Mark || p.Fault() != "" {

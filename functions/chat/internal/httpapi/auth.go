@@ -10,14 +10,12 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/reread"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 	"github.com/aguante-chat/aguante/shared/limits"
 )
@@ -47,29 +45,19 @@ type rate struct {
 
 // Keys are the API keys of the keys file, read again when it changes. Safe for concurrent use; nil: there is no file.
 type Keys struct {
-	path string
-	log  *slog.Logger
-
-	mu     sync.Mutex
-	looked time.Time
-	seen   time.Time // modification time of what was read last
-	fault  error     // why the file as it is now is not used
-	keys   []key
+	file *reread.File[[]key]
 }
-
-// recheck is how often the keys file is looked at.
-const recheck = time.Second
 
 // OpenKeys reads the keys file. It returns nil for no path: every caller is anonymous.
 func OpenKeys(path string, log *slog.Logger) (*Keys, error) {
 	if path == "" {
 		return nil, nil
 	}
-	k := &Keys{path: path, log: log}
-	if err := k.read(); err != nil {
+	file, err := reread.Open(path, parseKeys, log, "the keys file is bad: the last good keys stay")
+	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	return k, nil
+	return &Keys{file}, nil
 }
 
 // Fault says why the keys file as it is now is not used, or nothing.
@@ -77,48 +65,11 @@ func (k *Keys) Fault() string {
 	if k == nil {
 		return ""
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.fault == nil {
-		return ""
-	}
-	return k.fault.Error()
+	return k.file.Fault()
 }
 
 // current returns the keys. A file that has become unreadable leaves those that were.
-func (k *Keys) current() []key {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if time.Since(k.looked) > recheck {
-		before := k.fault
-		if err := k.read(); err != nil && (before == nil || before.Error() != err.Error()) {
-			k.log.Error("the keys file is bad: the last good keys stay", "error", err)
-		}
-	}
-	return k.keys
-}
-
-// read takes the file's keys if it has changed.
-func (k *Keys) read() error {
-	k.looked = time.Now()
-	info, err := os.Stat(k.path)
-	if err == nil && info.ModTime().Equal(k.seen) {
-		return k.fault
-	}
-	var text []byte
-	var keys []key
-	if err == nil {
-		k.seen = info.ModTime()
-		text, err = os.ReadFile(k.path)
-	}
-	if err == nil {
-		keys, err = parseKeys(text)
-	}
-	if k.fault = err; err == nil {
-		k.keys = keys
-	}
-	return err
-}
+func (k *Keys) current() []key { return k.file.Now() }
 
 func parseKeys(text []byte) ([]key, error) {
 	var file struct {

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/reread"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 	"github.com/aguante-chat/aguante/shared/limits"
 )
@@ -136,7 +137,7 @@ func TestTheKeysFileIsReadAgainAndABadOneLeavesTheKeysThatWere(t *testing.T) {
 			if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, version, version)); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(2 * recheck)
+			time.Sleep(2 * reread.Every)
 		}
 		for _, step := range []struct{ text, known, unknown string }{
 			{"keys: [{name: new, sha256: " + hashed("new") + "}]", "new", "old"},

@@ -1,0 +1,78 @@
+// Package reread follows a file: what it says last, and rightly, is in force.
+package reread
+
+import (
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// Every is how often a file is looked at, while somebody asks.
+const Every = time.Second
+
+// File is a file of a T, read again when it changes. Safe for concurrent use.
+type File[T any] struct {
+	path  string
+	parse func(text []byte) (T, error)
+	log   *slog.Logger
+	bad   string // what the log says of a file that cannot be taken
+
+	mu     sync.Mutex
+	looked time.Time
+	seen   time.Time // modification time of what was read last
+	fault  error     // why the file as it is now is not used
+	now    T
+}
+
+// Open reads the file at path. It is an error when parse does not take it; a file that becomes bad later leaves what was,
+// and is logged once with the words of bad.
+func Open[T any](path string, parse func(text []byte) (T, error), log *slog.Logger, bad string) (*File[T], error) {
+	f := &File[T]{path: path, parse: parse, log: log, bad: bad}
+	return f, f.read()
+}
+
+// Now is what is in force.
+func (f *File[T]) Now() T {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.looked) > Every {
+		before := f.fault
+		if err := f.read(); err != nil && (before == nil || before.Error() != err.Error()) {
+			f.log.Error(f.bad, "error", err)
+		}
+	}
+	return f.now
+}
+
+// Fault says why the file as it is now is not used, or nothing.
+func (f *File[T]) Fault() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fault == nil {
+		return ""
+	}
+	return f.fault.Error()
+}
+
+// read takes what the file says if it has changed.
+func (f *File[T]) read() error {
+	f.looked = time.Now()
+	info, err := os.Stat(f.path)
+	if err == nil && info.ModTime().Equal(f.seen) {
+		return f.fault
+	}
+	var text []byte
+	if err == nil {
+		f.seen = info.ModTime()
+		text, err = os.ReadFile(f.path)
+	}
+	var next T
+	if err == nil {
+		next, err = f.parse(text)
+	}
+	if f.fault = err; err == nil {
+		f.now = next
+	}
+	return err
+}
