@@ -16,6 +16,7 @@ import (
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
 	"github.com/aguante-chat/aguante/functions/chat/internal/gate"
 	"github.com/aguante-chat/aguante/functions/chat/internal/httpapi"
+	"github.com/aguante-chat/aguante/functions/chat/internal/quota"
 	"github.com/aguante-chat/aguante/functions/chat/internal/session"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 	"github.com/aguante-chat/aguante/functions/chat/page"
@@ -45,7 +46,7 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	}
 	w := &wiring{Config: c, capacity: newCapacity(c.Telemetry)}
 	p := turn.Parts{Source: source, Replicas: c.Replicas, TraceContent: c.TraceContent, Telemetry: c.Telemetry, Capacity: w.capacity}
-	err := errors.Join(w.flags(&p), w.sessions(ctx, &p), w.gates(ctx, &p), w.engines(ctx, &p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
+	err := errors.Join(w.flags(&p), w.limits(), w.sessions(ctx, &p), w.gates(ctx, &p), w.engines(ctx, &p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
 	if err == nil {
 		w.events(ctx, &p)
 	}
@@ -66,6 +67,7 @@ type wiring struct {
 	chain    *chain.Chain
 	store    *session.Store
 	policy   *gate.Policy
+	quota    *quota.File
 	sweep    func(context.Context) error // nil: there is no outbox to empty
 	fault    func() string               // of the flags file
 	closers  []func(context.Context) error
@@ -92,8 +94,19 @@ func (w *wiring) flags(p *turn.Parts) error {
 	return nil
 }
 
+func (w *wiring) limits() (err error) {
+	w.quota, err = quota.Open(w.LimitsFile, w.Telemetry.Log)
+	return err
+}
+
+// mayCost is what engines may cost in USD.
+func (w *wiring) mayCost() (hour, day float64) {
+	s := w.quota.Now().Spend
+	return s.PerHour, s.PerDay
+}
+
 func (w *wiring) engines(ctx context.Context, p *turn.Parts) error {
-	spend := chain.NewSpend(chain.SpendConfig{PerHour: w.SpendPerHour, PerDay: w.SpendPerDay, Log: w.Telemetry.Log})
+	spend := chain.NewSpend(chain.SpendConfig{Limits: w.mayCost, Log: w.Telemetry.Log})
 	if w.store != nil {
 		spend.Store, spend.Redis = w.store, p.Redis
 	}
@@ -221,7 +234,7 @@ func (w *wiring) edge(teller *turn.Teller) (*serve.Function, error) {
 	}
 	health := func() serve.Health { return w.health(teller, keys) }
 	handler, err := httpapi.New(httpapi.Parts{
-		Teller: teller, Models: w.chain.Models, Keys: keys, Proxies: proxies, Health: health, Sweep: w.sweep,
+		Teller: teller, Models: w.chain.Models, Keys: keys, Quota: w.quota, Proxies: proxies, Health: health, Sweep: w.sweep,
 		Page: page.Options{TraceURL: w.TraceURL, MaxMessage: limits.MaxMessage}, Telemetry: w.Telemetry,
 	})
 	if err != nil {
@@ -233,7 +246,7 @@ func (w *wiring) edge(teller *turn.Teller) (*serve.Function, error) {
 // health is that of the dependencies, and of the files that are followed while chat runs.
 func (w *wiring) health(teller *turn.Teller, keys *httpapi.Keys) serve.Health {
 	statuses := append(teller.Statuses(), w.capacity.Statuses()...)
-	for name, fault := range map[string]string{"flags file": w.fault(), "keys file": keys.Fault(), "policy file": w.policy.Fault()} {
+	for name, fault := range map[string]string{"flags file": w.fault(), "limits file": w.quota.Fault(), "keys file": keys.Fault(), "policy file": w.policy.Fault()} {
 		if fault != "" {
 			statuses = append(statuses, guard.Status{Dependency: name, Zone: limits.ZoneSync, State: "bad", LastError: fault})
 		}

@@ -22,8 +22,7 @@ type Config struct {
 
 	PolicyFile string `env:"POLICY_FILE" doc:"YAML file with what messages may hold and what is done about prompt injections, read again when it changes. Empty: no rules for messages; what looks twice like an injection is refused."`
 
-	SpendPerHour float64 `env:"SPEND_PER_HOUR" envDefault:"5" doc:"USD that all instances may spend on engines in an hour (UTC) before cheaper engines go first."`
-	SpendPerDay  float64 `env:"SPEND_PER_DAY" envDefault:"100" doc:"USD that all instances may spend on engines in a day (UTC) before none that costs is asked."`
+	LimitsFile string `env:"LIMITS_FILE" doc:"YAML file with rate limits and what engines may cost, read again when it changes. Empty, or not said there: the usual limits."`
 
 	TrustedProxies []string `env:"TRUSTED_PROXIES" doc:"Networks in CIDR form whose X-Forwarded-For is believed, for the rate limit of anonymous callers. Empty: the address of the connection counts."`
 

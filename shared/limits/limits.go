@@ -116,8 +116,20 @@ const (
 	RedisPool     = 20
 )
 
-// Rate is a GCRA rate limit: PerMinute on average, Burst at once.
-type Rate struct{ PerMinute, Burst int }
+// Rate is a GCRA rate limit: PerMinute on average, Burst at once. Files of limits say it by these names.
+type Rate struct {
+	PerMinute int `yaml:"per_minute"`
+	Burst     int `yaml:"burst"`
+}
+
+// MostRate is what either part of a Rate may be at most: so many are no limit, and the time in which they leak out fits into
+// a time.Duration.
+const MostRate = 1_000_000
+
+// Possible says whether both parts of r are 1 to MostRate.
+func (r Rate) Possible() bool {
+	return min(r.PerMinute, r.Burst) >= 1 && max(r.PerMinute, r.Burst) <= MostRate
+}
 
 // Rate limits by route class (WS2), over a window of 60 s.
 var (

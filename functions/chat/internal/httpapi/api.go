@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/quota"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 	"github.com/aguante-chat/aguante/functions/chat/page"
 	"github.com/aguante-chat/aguante/shared/serve"
@@ -23,11 +24,12 @@ const (
 	turnHeader    = "Aguante-Turn"                   // the turn of a stream
 )
 
-// Parts are what the edge needs. Keys may be nil: every caller is anonymous.
+// Parts are what the edge needs. Keys may be nil: every caller is anonymous; Quota too: the usual limits hold.
 type Parts struct {
 	Teller    *turn.Teller
 	Models    func() []string // that the engines may be asked for by name
 	Keys      *Keys
+	Quota     *quota.File
 	Proxies   Proxies
 	Health    func() serve.Health
 	Sweep     func(context.Context) error // empties the outbox; nil: there is none

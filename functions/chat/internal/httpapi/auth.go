@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/quota"
 	"github.com/aguante-chat/aguante/functions/chat/internal/reread"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 	"github.com/aguante-chat/aguante/shared/limits"
@@ -28,19 +29,14 @@ const (
 
 // key is one entry of the keys file.
 type key struct {
-	Name   string          `yaml:"name"`
-	SHA256 string          `yaml:"sha256"` // of the key, in hex
-	Routes []string        `yaml:"routes"` // route classes; none: chat
-	Limits map[string]rate `yaml:"limits"` // by route class, where they are not the usual ones
-	Tokens int64           `yaml:"tokens_per_day"`
-	USD    float64         `yaml:"usd_per_day"`
+	Name   string                 `yaml:"name"`
+	SHA256 string                 `yaml:"sha256"` // of the key, in hex
+	Routes []string               `yaml:"routes"` // route classes; none: chat
+	Limits map[string]limits.Rate `yaml:"limits"` // by route class, where they are not the usual ones
+	Tokens int64                  `yaml:"tokens_per_day"`
+	USD    float64                `yaml:"usd_per_day"`
 
 	sum [sha256.Size]byte
-}
-
-type rate struct {
-	PerMinute int `yaml:"per_minute"`
-	Burst     int `yaml:"burst"`
 }
 
 // Keys are the API keys of the keys file, read again when it changes. Safe for concurrent use; nil: there is no file.
@@ -108,7 +104,7 @@ func (k *key) check() error {
 		return errors.New("its budget cannot be right")
 	}
 	for class, r := range k.Limits {
-		if !slices.Contains(k.Routes, class) || r.PerMinute < 1 || r.Burst < 1 {
+		if !slices.Contains(k.Routes, class) || !r.Possible() {
 			return fmt.Errorf("its limit for %q cannot be right", class)
 		}
 	}
@@ -128,8 +124,8 @@ func find(keys []key, secret string) (found *key) {
 
 // caller says who calls. Without a keys file everybody is anonymous, whatever they send; with one, whoever sends no
 // key is anonymous and may chat, and nothing else.
-func (k *Keys) caller(secret, class string, address netip.Addr) (turn.Caller, error) {
-	c := turn.Caller{Address: address.String(), Class: class, Rate: usualRate(class, false)}
+func (k *Keys) caller(secret, class string, address netip.Addr, rates quota.Rates) (turn.Caller, error) {
+	c := turn.Caller{Address: address.String(), Class: class, Rate: usualRate(rates, class, false)}
 	if k == nil {
 		return c, nil
 	}
@@ -143,24 +139,24 @@ func (k *Keys) caller(secret, class string, address netip.Addr) (turn.Caller, er
 	if known == nil {
 		return c, errUnknownKey
 	}
-	c.Key, c.Rate, c.Budget = known.Name, usualRate(class, true), turn.Budget{Tokens: known.Tokens, USD: known.USD}
+	c.Key, c.Rate, c.Budget = known.Name, usualRate(rates, class, true), turn.Budget{Tokens: known.Tokens, USD: known.USD}
 	if !slices.Contains(known.Routes, class) {
 		return c, &turn.Refused{Gate: "api_key", Reason: "This API key is not good for this route."}
 	}
 	if own, ok := known.Limits[class]; ok {
-		c.Rate = limits.Rate(own)
+		c.Rate = own
 	}
 	return c, nil
 }
 
-func usualRate(class string, known bool) limits.Rate {
+func usualRate(rates quota.Rates, class string, known bool) limits.Rate {
 	switch {
 	case class == classInternal:
-		return limits.Internal
+		return rates.Internal
 	case known:
-		return limits.AuthenticatedChat
+		return rates.Authenticated
 	}
-	return limits.AnonymousChat
+	return rates.Anonymous
 }
 
 // secretOf takes the API key from the headers that clients send it in.

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aguante-chat/aguante/functions/chat/internal/quota"
 	"github.com/aguante-chat/aguante/functions/chat/internal/reread"
 	"github.com/aguante-chat/aguante/functions/chat/internal/turn"
 	"github.com/aguante-chat/aguante/shared/limits"
@@ -39,7 +40,7 @@ func TestAKeyHasItsBudget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := keys.caller("open", classChat, netip.MustParseAddr("192.0.2.7"))
+	got, err := keys.caller("open", classChat, netip.MustParseAddr("192.0.2.7"), noFile.Now().Rates)
 	if err != nil || got.Budget != (turn.Budget{Tokens: 2000, USD: 1.5}) {
 		t.Errorf("got %+v, %v", got.Budget, err)
 	}
@@ -49,6 +50,9 @@ func TestAKeyHasItsBudget(t *testing.T) {
 		}
 	}
 }
+
+// noFile are the usual limits.
+var noFile *quota.File
 
 func TestWhoCalls(t *testing.T) {
 	keys, err := OpenKeys(keysFile(t, `
@@ -84,7 +88,7 @@ keys:
 		"the hash is no secret": {keys, hashed("open"), classChat, "", limits.Rate{}, errUnknownKey},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := c.keys.caller(c.secret, c.class, netip.MustParseAddr("192.0.2.7"))
+			got, err := c.keys.caller(c.secret, c.class, netip.MustParseAddr("192.0.2.7"), noFile.Now().Rates)
 			switch want := c.err.(type) {
 			case nil:
 				if err != nil || got.Key != c.caller || got.Rate != c.rate || got.Class != c.class || got.Address != "192.0.2.7" {
@@ -111,6 +115,7 @@ func TestAKeysFileThatCannotBeRight(t *testing.T) {
 		"no name":         "keys: [{sha256: " + hashed("a") + "}]",
 		"unknown class":   "keys: [{name: a, sha256: " + hashed("a") + ", routes: [root]}]",
 		"no rate":         "keys: [{name: a, sha256: " + hashed("a") + ", limits: {chat: {per_minute: 0, burst: 1}}}]",
+		"too fast":        "keys: [{name: a, sha256: " + hashed("a") + ", limits: {chat: {per_minute: 1, burst: 2000000}}}]",
 		"a rate for none": "keys: [{name: a, sha256: " + hashed("a") + ", limits: {internal: {per_minute: 1, burst: 1}}}]",
 	} {
 		if _, err := OpenKeys(keysFile(t, text), slog.New(slog.DiscardHandler)); err == nil {

@@ -94,7 +94,7 @@ func (a *api) enter(rt route, w http.ResponseWriter, r *http.Request, c *call) (
 		if c.hops, err = hops(r); err != nil {
 			return err
 		}
-		if c.caller, err = a.Keys.caller(secretOf(r.Header), rt.class, a.Proxies.client(r)); err != nil {
+		if c.caller, err = a.Keys.caller(secretOf(r.Header), rt.class, a.Proxies.client(r), a.Quota.Now().Rates); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ func keysFile(t testing.TB) *httpapi.Keys {
 	text.WriteString("keys:\n")
 	for _, name := range []string{"shop", "desk"} {
 		sum := sha256.Sum256([]byte(name))
-		text.WriteString("  - name: " + name + "\n    sha256: " + hex.EncodeToString(sum[:]) + "\n    limits: {chat: {per_minute: 6000000, burst: 1000000}}\n")
+		text.WriteString("  - name: " + name + "\n    sha256: " + hex.EncodeToString(sum[:]) + "\n    limits: {chat: {per_minute: 1000000, burst: 1000000}}\n")
 	}
 	path := filepath.Join(t.TempDir(), "keys.yaml")
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {

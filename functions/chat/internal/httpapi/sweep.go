@@ -22,7 +22,7 @@ const sweepTime = limits.Turn
 // otherwise, and keeps it awake until that is done. Who has no key may send it too, PingSources have none; it is limited
 // as an internal route is and does nothing that chat does not do by itself.
 func (a *api) sweep(w http.ResponseWriter, r *http.Request, c *call) error {
-	c.caller = turn.Caller{Address: a.Proxies.client(r).String(), Class: classInternal, Rate: limits.Internal}
+	c.caller = turn.Caller{Address: a.Proxies.client(r).String(), Class: classInternal, Rate: a.Quota.Now().Rates.Internal}
 	if err := a.admit(w, r, c); err != nil {
 		return err
 	}

@@ -370,7 +370,7 @@ func TestSpendMakesEnginesCheaperAndThenEndsThem(t *testing.T) {
 	path := t.TempDir() + "/engines.yaml"
 	write(t, path, entry("dear", dear.URL, "    price: {input: 1000, output: 1000}"), entry("cheap", cheap.URL, "    price: {input: 10, output: 10}"))
 	nop := telemetry.Nop()
-	spend := chain.NewSpend(chain.SpendConfig{PerHour: 0.02, PerDay: 0.03, Log: nop.Log})
+	spend := chain.NewSpend(chain.SpendConfig{Limits: func() (hour, day float64) { return 0.02, 0.03 }, Log: nop.Log})
 	c, err := chain.Open(chain.Config{File: path, Last: local.Engine{}, Tracer: nop.Tracer, Meter: nop.Meter, Log: nop.Log, Spend: spend})
 	if err != nil {
 		t.Fatal(err)
@@ -397,9 +397,10 @@ func TestSpendMakesEnginesCheaperAndThenEndsThem(t *testing.T) {
 
 func TestSpendIsThatOfAllInstancesAndEndsWithTheDay(t *testing.T) {
 	now := time.Date(2026, 5, 3, 22, 0, 0, 0, time.UTC)
+	perDay := 100.0
 	store, redis := &ledger{usd: 5}, guard.New(limits.Redis, nil)
 	newSpend := func() *chain.Spend {
-		return chain.NewSpend(chain.SpendConfig{PerHour: 4, PerDay: 100, Store: store, Redis: redis, Log: telemetry.Nop().Log, Now: func() time.Time { return now }})
+		return chain.NewSpend(chain.SpendConfig{Limits: func() (hour, day float64) { return 4, perDay }, Store: store, Redis: redis, Log: telemetry.Nop().Log, Now: func() time.Time { return now }})
 	}
 	tell := func(s *chain.Spend) {
 		ended, end := context.WithCancel(t.Context())
@@ -411,7 +412,11 @@ func TestSpendIsThatOfAllInstancesAndEndsWithTheDay(t *testing.T) {
 	if got := s.Level(); got != "soft" {
 		t.Errorf("with what other instances spent it is %q", got)
 	}
-	store.broken = true
+	perDay = 5
+	if tell(s); s.Level() != "hard" {
+		t.Errorf("under a limit that was lowered it is %q", s.Level())
+	}
+	perDay, store.broken = 100, true
 	now = now.Add(3 * time.Hour)
 	tell(s)
 	if got := s.Level(); got != "" {

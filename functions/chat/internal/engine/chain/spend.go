@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -34,11 +33,11 @@ type Spend struct {
 
 // SpendConfig is what a Spend is made of.
 type SpendConfig struct {
-	PerHour, PerDay float64      // 0: limits.SpendHour, limits.SpendDay
-	Store           SpendStore   // nil: this instance's own spend counts
-	Redis           *guard.Guard // the store's
-	Log             *slog.Logger
-	Now             func() time.Time // nil: time.Now
+	Limits func() (hour, day float64) // USD; asked whenever something was spent, and every second
+	Store  SpendStore                 // nil: this instance's own spend counts
+	Redis  *guard.Guard               // the store's
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
 }
 
 // NewSpend returns a Spend that tells its store while Run runs.
@@ -46,7 +45,6 @@ func NewSpend(c SpendConfig) *Spend {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	c.PerHour, c.PerDay = cmp.Or(c.PerHour, limits.SpendHour), cmp.Or(c.PerDay, limits.SpendDay)
 	return &Spend{SpendConfig: c, at: c.Now()}
 }
 
@@ -115,10 +113,11 @@ func (s *Spend) judge() {
 	}
 	s.at = now
 	level := ""
+	perHour, perDay := s.Limits()
 	switch {
-	case s.day >= s.PerDay:
+	case s.day >= perDay:
 		level = "hard"
-	case s.hour >= s.PerHour:
+	case s.hour >= perHour:
 		level = "soft"
 	}
 	if level != s.level {
@@ -145,10 +144,11 @@ func (s *Spend) statuses() []guard.Status {
 	if s.Level() == "" {
 		return nil
 	}
+	perHour, perDay := s.Limits()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return []guard.Status{{
 		Dependency: "spend", Zone: limits.ZoneSync, State: s.level, Since: s.since,
-		LastError: fmt.Sprintf("%.2f of %.2f USD this hour, %.2f of %.2f today", s.hour, s.PerHour, s.day, s.PerDay),
+		LastError: fmt.Sprintf("%.2f of %.2f USD this hour, %.2f of %.2f today", s.hour, perHour, s.day, perDay),
 	}}
 }
