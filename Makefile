@@ -4,7 +4,7 @@ MODULES := shared functions/chat functions/materialize functions/trace cmd/aguan
 BIN     := $(CURDIR)/bin
 DATA    ?=
 
-.PHONY: help run test e2e manifests accounting drills drills-full faults faults-full lint bench bench-load bench-held bench-gateway bench-recall gen build images
+.PHONY: help run test e2e manifests accounting drills drills-full faults faults-full lint bench bench-load bench-held bench-gateway bench-recall gen build ko images
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,13 +19,10 @@ test: ## every test, with real Redis, Neo4j and Chromium (installed when missing
 
 e2e: ## config/knative on the Kubernetes of KUBECONFIG, or on one of its own (on Debian, as root)
 ifdef KUBECONFIG
-e2e: KO_FLAGS = --base-import-paths --tags e2e
-e2e: images
-	@cd test && KO_CONFIG_PATH=$(CURDIR) $(BIN)/ko build $(KO_FLAGS) ./e2e/engine
+e2e: ko
 	@AGUANTE_E2E=1 $(GO) test -count=1 -timeout 30m -v ./test/e2e
 else
-	@cd test/e2e/rig && GOWORK=off $(GO) build -o $(BIN)/rig . && \
-	  $(BIN)/rig with $(GO) -C $(CURDIR) test -count=1 -timeout 30m -v ./test/e2e
+	@cd test/e2e/rig && GOWORK=off $(GO) build -o $(BIN)/rig . && $(BIN)/rig with $(MAKE) -C $(CURDIR) e2e && GOWORK=off $(GO) test -count=1 -timeout 30m -v .
 endif
 
 manifests: ## hold config/knative, or an overlay of your own, against Knative's types: make manifests OVERLAY=folder
@@ -76,6 +73,8 @@ build: ## the four binaries, into bin/
 	@for f in chat materialize trace; do CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/ ./functions/$$f/cmd/$$f || exit 1; done
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/ ./cmd/aguante
 
-images: ## the functions' images, by ko, to KO_DOCKER_REPO
+ko:
 	@GOWORK=off GOBIN=$(BIN) $(GO) -C tools install github.com/google/ko
+
+images: ko ## the functions' images, by ko, to KO_DOCKER_REPO
 	@for f in chat materialize trace; do (cd functions/$$f && KO_CONFIG_PATH=$(CURDIR) $(BIN)/ko build $(KO_FLAGS) ./cmd/$$f) || exit 1; done

@@ -86,11 +86,12 @@ func (c *caller) remembers(ctx context.Context, user, question, words string) bo
 	return err == nil && status == http.StatusOK && strings.Contains(string(content), words)
 }
 
-// trace asks trace's API, which only the cluster reaches, of the revision that is serving.
+// trace asks trace's API, which only the cluster reaches, by way of Knative's activator, which wakes it if need be.
 func trace(t testing.TB, method, path string) (int, []byte) {
 	t.Helper()
-	revision := k(t, "get", "ksvc", "trace", "-o", "jsonpath={.status.latestReadyRevisionName}")
-	status, content, err := inside(t.Context(), method, namespace, "services/http:"+revision+"-private:80", path, http.Header{}, nil)
+	revision := serviceOf(t, "trace").Status.LatestReadyRevisionName
+	whom := http.Header{"Knative-Serving-Namespace": {namespace}, "Knative-Serving-Revision": {revision}}
+	status, content, err := inside(t.Context(), method, "knative-serving", "services/http:activator-service:80", path, whom, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,18 +3,14 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -26,15 +22,17 @@ const namespace = "aguante"
 const (
 	enabled = "AGUANTE_E2E"         // not empty: run; a KUBECONFIG alone may lead anywhere
 	ingress = "AGUANTE_E2E_INGRESS" // host:port of the ingress, where the names of Services lead nowhere
-	images  = "KO_DOCKER_REPO"      // where the functions' images are, with the tag e2e
+	koFlags = "KO_FLAGS"            // for ko, beside its own variables
 )
 
 var keep = flag.Bool("keep", false, "the namespace may be there already, and stays")
 
-// api is where everything in the cluster is, through a door: kubectl proxy.
+// api is where everything in the cluster is, through a door: kubectl proxy. applied are the templates of Services as the
+// overlay has them.
 var (
-	api  string
-	door = &exec.Cmd{}
+	api     string
+	door    = &exec.Cmd{}
+	applied = map[string]json.RawMessage{}
 )
 
 func TestMain(m *testing.M) {
@@ -84,18 +82,21 @@ func run(ctx context.Context, input string, arguments ...string) (string, error)
 	return strings.TrimSpace(string(output)), err
 }
 
-var unresolved = regexp.MustCompile(`ko://github\.com/aguante-chat/aguante/\S*?([a-z]+)\n`)
-
 // install applies the dev overlay and waits until all of it is Ready.
 func install(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	began := time.Now()
 	manifests, err := run(ctx, "", "kustomize", "manifests")
 	if err != nil {
 		return err
 	}
-	resolved := unresolved.ReplaceAllString(manifests+"\n", os.Getenv(images)+"/$1:e2e\n")
+	resolved, err := resolve(ctx, manifests)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("images built and pushed by ko: %.1f s\n", time.Since(began).Seconds())
+	began = time.Now()
 	if _, err := run(ctx, resolved, "apply", "-f", "-"); err != nil {
 		return err
 	}
@@ -107,8 +108,35 @@ func install(ctx context.Context) error {
 	if _, err := run(ctx, "", "wait", "--for=condition=Available", "deployment", "redis", "neo4j", "engine", "-n", namespace, "--timeout=240s"); err != nil {
 		return err
 	}
+	if err := keepTemplates(ctx); err != nil {
+		return err
+	}
 	fmt.Printf("dev overlay applied → Services, Broker, Triggers, SinkBindings Ready: %.1f s\n", time.Since(began).Seconds())
 	return nil
+}
+
+// keepTemplates fills applied.
+func keepTemplates(ctx context.Context) error {
+	said, err := run(ctx, "", "get", "ksvc", "-n", namespace, "-o", "json")
+	var list struct{ Items []service }
+	err = errors.Join(err, json.Unmarshal([]byte(said), &list))
+	for _, s := range list.Items {
+		applied[s.Metadata.Name] = s.Spec.Template
+	}
+	return err
+}
+
+// resolve has ko build the images that manifests name, push them, and put their digests in place of the names.
+func resolve(ctx context.Context, manifests string) (string, error) {
+	ko := exec.CommandContext(ctx, "bin/ko", append([]string{"resolve", "-f", "-"}, strings.Fields(os.Getenv(koFlags))...)...)
+	ko.Dir, ko.Stdin = "../..", strings.NewReader(manifests)
+	var said bytes.Buffer
+	ko.Stderr = &said
+	resolved, err := ko.Output()
+	if err != nil {
+		err = fmt.Errorf("ko resolve: %w: %s", err, said.Bytes())
+	}
+	return string(resolved), err
 }
 
 // warm takes turns until one is in the graph: a cold Neo4j takes longer for its first write than any turn should wait.
@@ -151,135 +179,4 @@ func openDoor(ctx context.Context) error {
 	}
 	api = "http://" + strings.TrimSpace(strings.TrimPrefix(line, "Starting to serve on "))
 	return nil
-}
-
-// k runs kubectl in the namespace.
-func k(t testing.TB, arguments ...string) string {
-	t.Helper()
-	output, err := run(t.Context(), "", append([]string{"-n", namespace}, arguments...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return output
-}
-
-// patch changes the template of a Service, and waits for its new revision. In the end the Service is what it was.
-func patch(t testing.TB, service, template string) {
-	t.Helper()
-	var before struct {
-		Spec struct{ Template json.RawMessage }
-	}
-	if err := json.Unmarshal([]byte(k(t, "get", "ksvc", service, "-o", "json")), &before); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		was := fmt.Sprintf(`[{"op": "replace", "path": "/spec/template", "value": %s}]`, before.Spec.Template)
-		if _, err := run(context.Background(), "", "patch", "ksvc", service, "-n", namespace, "--type=json", "-p", was); err != nil {
-			t.Error(err)
-		}
-	})
-	k(t, "patch", "ksvc", service, "--type=merge", "-p", `{"spec": {"template": `+template+`}}`)
-	ready(t, service)
-}
-
-// annotate changes annotations of a Service's template.
-func annotate(t testing.TB, service string, annotations map[string]string) {
-	t.Helper()
-	full := map[string]string{}
-	for name, value := range annotations {
-		full["autoscaling.knative.dev/"+name] = value
-	}
-	template, _ := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": full}}) // of strings
-	patch(t, service, string(template))
-}
-
-// ready waits until the newest generation of a Service is Ready.
-func ready(t testing.TB, service string) {
-	t.Helper()
-	eventually(t, service+" is Ready", 2*time.Minute, func() bool {
-		said := k(t, "get", "ksvc", service, "-o", `jsonpath={.metadata.generation} {.status.observedGeneration} {.status.conditions[?(@.type=="Ready")].status}`)
-		words := strings.Fields(said)
-		return len(words) == 3 && words[0] == words[1] && words[2] == "True"
-	})
-}
-
-// pods are the names of a Service's pods that are not on their way out.
-func pods(t testing.TB, service string) []string {
-	t.Helper()
-	var list struct {
-		Items []struct {
-			Metadata struct {
-				Name              string
-				DeletionTimestamp *time.Time
-			}
-			Status struct{ Phase string }
-		}
-	}
-	selector := "serving.knative.dev/service=" + service
-	if service == "redis" || service == "neo4j" || service == "engine" {
-		selector = "app=" + service
-	}
-	if err := json.Unmarshal([]byte(k(t, "get", "pods", "-l", selector, "-o", "json")), &list); err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, p := range list.Items {
-		if p.Metadata.DeletionTimestamp == nil && p.Status.Phase != "Failed" && p.Status.Phase != "Succeeded" {
-			names = append(names, p.Metadata.Name)
-		}
-	}
-	return names
-}
-
-// eventually retries until holds says yes.
-func eventually(t testing.TB, what string, within time.Duration, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if holds() {
-			return
-		}
-	}
-	t.Fatalf("not within %v: %s", within, what)
-}
-
-// inside calls a service or pod of the cluster through the API server: services/NAME:PORT or pods/NAME:PORT.
-func inside(ctx context.Context, method, in, what, path string, header http.Header, body io.Reader) (int, []byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, api+"/api/v1/namespaces/"+in+"/"+what+"/proxy"+path, body)
-	if err != nil {
-		return 0, nil, err
-	}
-	request.Header = header
-	return do(http.DefaultClient, request)
-}
-
-func do(client *http.Client, request *http.Request) (int, []byte, error) {
-	answer, err := client.Do(request)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer answer.Body.Close()
-	content, err := io.ReadAll(answer.Body)
-	return answer.StatusCode, content, err
-}
-
-// outside is a client that finds Services by their URLs, as callers from outside the cluster do.
-func outside() *http.Client {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	transport := &http.Transport{MaxIdleConnsPerHost: 200, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		if at := os.Getenv(ingress); at != "" {
-			address = at
-		}
-		return dialer.DialContext(ctx, network, address)
-	}}
-	return &http.Client{Transport: transport, Timeout: time.Minute}
-}
-
-// serviceURL is where a Service says that it is.
-func serviceURL(t testing.TB, service string) string {
-	t.Helper()
-	address := k(t, "get", "ksvc", service, "-o", "jsonpath={.status.url}")
-	if u, err := url.Parse(address); err != nil || u.Host == "" {
-		t.Fatalf("%s has no URL: %q", service, address)
-	}
-	return address
 }

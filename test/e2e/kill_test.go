@@ -51,8 +51,8 @@ func lost(t testing.TB, r *result, within time.Duration) []string {
 }
 
 func TestKilledPodsLoseNoTurn(t *testing.T) {
-	annotate(t, "chat", map[string]string{"min-scale": "2"})
-	command(t)
+	annotate(t, map[string]string{"min-scale": "2"}, "chat")
+	useEngine(t, "commanded")
 	const atOnce = 6
 	for _, service := range []string{"chat", "materialize", "trace"} {
 		t.Run(service, func(t *testing.T) {
@@ -87,10 +87,10 @@ func TestKilledPodsLoseNoTurn(t *testing.T) {
 }
 
 // java is a shell's way to signal Neo4j's process.
-const java = `for p in /proc/[0-9]*; do read -r name < $p/comm; [ "$name" = java ] && kill -%s ${p##*/}; done`
+const java = `for p in /proc/[0-9]*; do read -r name < $p/comm; if [ "$name" = java ]; then kill -%s ${p##*/}; fi; done`
 
 func TestChatGoesOnWithoutItsStores(t *testing.T) {
-	annotate(t, "chat", map[string]string{"min-scale": "1"})
+	annotate(t, map[string]string{"min-scale": "1"}, "chat")
 	const frozen = 5 * time.Second
 	cases := []struct {
 		name, dependency string

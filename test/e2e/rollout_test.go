@@ -17,14 +17,14 @@ func split(t testing.TB, old, fresh string, percent int) {
 
 func latest(t testing.TB) string {
 	t.Helper()
-	return k(t, "get", "ksvc", "chat", "-o", "jsonpath={.status.latestReadyRevisionName}")
+	return serviceOf(t, "chat").Status.LatestReadyRevisionName
 }
 
 // TestANewRevisionTakesTrafficByPercentAndGivesItBack tells the revisions apart by the engine that answers: the new one
 // has no engines file.
 func TestANewRevisionTakesTrafficByPercentAndGivesItBack(t *testing.T) {
-	command(t)
-	ready(t, "chat") // what tests before left is put back
+	tune(t, "{}", "chat")
+	useEngine(t, "commanded")
 	c, old := newCaller(t), latest(t)
 	k(t, "patch", "ksvc", "chat", "--type=merge", "-p", fmt.Sprintf(`{"spec": {"traffic": [{"revisionName": %q, "percent": 100}]}}`, old))
 	t.Cleanup(func() {
@@ -39,15 +39,15 @@ func TestANewRevisionTakesTrafficByPercentAndGivesItBack(t *testing.T) {
 		{"op": "replace", "path": "/spec/template/spec/containers/0/env/1/value", "value": ""}]`)
 	eventually(t, "there is a new revision", time.Minute, func() bool { return latest(t) != old })
 	fresh := latest(t)
-	for _, step := range []struct{ percent, least, most int }{{0, 0, 0}, {1, 1, 30}, {50, 400, 600}, {100, 1000, 1000}, {0, 0, 0}} {
+	for _, step := range []struct{ percent, turns, least, most int }{{0, 200, 0, 0}, {1, 1000, 1, 30}, {50, 400, 150, 250}, {100, 200, 200, 200}, {0, 200, 0, 0}} {
 		began := time.Now()
 		split(t, old, fresh, step.percent)
 		inForce := time.Since(began)
-		got := share(t, c, 1000)
+		got := share(t, c, step.turns)
 		if got < step.least || got > step.most {
-			t.Errorf("%d %% of 1000 turns are %d", step.percent, got)
+			t.Errorf("%d %% of %d turns are %d", step.percent, step.turns, got)
 		}
-		t.Logf("%d %%: %d of 1000 turns; in force after %v", step.percent, got, inForce.Round(time.Millisecond))
+		t.Logf("%d %%: %d of %d turns; in force after %v", step.percent, got, step.turns, inForce.Round(time.Millisecond))
 	}
 }
 

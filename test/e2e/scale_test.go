@@ -31,17 +31,17 @@ func most(t testing.TB) map[string]int {
 }
 
 func TestChatScalesByItsConcurrencyAndBack(t *testing.T) {
-	command(t)
-	annotate(t, "chat", map[string]string{"target": "10", "target-utilization-percentage": "100", "window": "6s"})
-	eventually(t, "the pods of earlier revisions are gone, and its own", 2*time.Minute, func() bool { return len(pods(t, "chat")) == 0 })
+	annotate(t, map[string]string{"target": "10", "target-utilization-percentage": "100", "window": "6s"}, "chat")
+	useEngine(t, "commanded")
+	revision := latest(t)
 	engineCall(t, http.MethodDelete, "/most")
 	c := newCaller(t)
-	ctx, stop := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 12*time.Second)
 	defer stop()
 	var peak atomic.Int64
 	go func() {
 		for ctx.Err() == nil {
-			peak.Store(max(peak.Load(), int64(len(pods(t, "chat")))))
+			peak.Store(max(peak.Load(), int64(len(pods(t, revision)))))
 			time.Sleep(500 * time.Millisecond)
 		}
 	}()
@@ -58,14 +58,14 @@ func TestChatScalesByItsConcurrencyAndBack(t *testing.T) {
 		}
 	}
 	quiet := time.Now()
-	eventually(t, "chat is at zero again", 2*time.Minute, func() bool { return len(pods(t, "chat")) == 0 })
+	eventually(t, "chat is at zero again", 2*time.Minute, func() bool { return len(pods(t, revision)) == 0 })
 	t.Logf("30 at once, target 10: %d pods; %v; at once in a pod: %v; quiet → zero in %v",
 		peak.Load(), answers, most(t), time.Since(quiet).Round(time.Second))
 }
 
 func TestContainerConcurrencyIsHeld(t *testing.T) {
-	command(t)
-	patch(t, "chat", `{"metadata": {"annotations": {"autoscaling.knative.dev/max-scale": "1"}}, "spec": {"containerConcurrency": 5}}`)
+	tune(t, `{"metadata": {"annotations": {"autoscaling.knative.dev/max-scale": "1"}}, "spec": {"containerConcurrency": 5}}`, "chat")
+	useEngine(t, "commanded")
 	engineCall(t, http.MethodDelete, "/most")
 	c := newCaller(t)
 	ctx, stop := context.WithTimeout(t.Context(), 4*time.Second)
@@ -84,9 +84,9 @@ func TestContainerConcurrencyIsHeld(t *testing.T) {
 }
 
 func TestMinScaleDoesWhatItSays(t *testing.T) {
-	annotate(t, "chat", map[string]string{"min-scale": "2"})
+	annotate(t, map[string]string{"min-scale": "2"}, "chat")
 	began := time.Now()
-	eventually(t, "two pods without a single request", time.Minute, func() bool { return len(pods(t, "chat")) == 2 })
+	eventually(t, "two pods without a single request", time.Minute, func() bool { return len(pods(t, latest(t))) == 2 })
 	t.Logf("min-scale 2: two pods %v after Ready", time.Since(began).Round(time.Millisecond))
 }
 

@@ -14,6 +14,7 @@ import (
 func someone(name string) string { return fmt.Sprintf("%s-%d", name, time.Now().UnixNano()) }
 
 func TestATurnThroughTheIngressIsAnsweredMaterializedAndTraced(t *testing.T) {
+	useEngine(t, "local")
 	c, user := newCaller(t), someone("ana")
 	began := time.Now()
 	told := c.say(t, user, "My sister Lucía lives in Cuenca.")
@@ -48,7 +49,7 @@ func TestWhatIsOnlyForTheClusterIsNotForTheIngress(t *testing.T) {
 }
 
 func TestAStreamOutlivesTheScaleDownOfItsPod(t *testing.T) {
-	command(t)
+	useEngine(t, "commanded")
 	c := newCaller(t)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.chat+"/chat",
 		bytes.NewReader([]byte(`{"message": "Tell me a long story. (take 8s)", "stream": true}`)))

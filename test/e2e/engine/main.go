@@ -15,14 +15,14 @@ import (
 )
 
 func main() {
-	e := &engine{name: os.Getenv("NAME"), under: map[string]int{}, most: map[string]int{}}
+	e := &engine{name: os.Getenv("NAME"), under: map[string]int{}, most: map[string]int{}, relented: map[string]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/chat/completions", e.complete)
 	mux.HandleFunc("GET /most", e.tell)
 	mux.HandleFunc("DELETE /most", e.forget)
 	mux.HandleFunc("POST /{$}", again)
 	mux.HandleFunc("POST /picky", e.refuse)
-	mux.HandleFunc("DELETE /picky", e.relent)
+	mux.HandleFunc("DELETE /picky/{id}", e.relent)
 	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	fmt.Fprintln(os.Stderr, server.ListenAndServe())
 	os.Exit(1)
@@ -33,7 +33,7 @@ type engine struct {
 	name        string
 	mu          sync.Mutex
 	under, most map[string]int
-	relented    bool
+	relented    map[string]bool // by event
 }
 
 // told is how long an answer takes: it is written in the question.
@@ -111,20 +111,20 @@ func (e *engine) forget(http.ResponseWriter, *http.Request) {
 }
 
 // refuse takes no event, for good, until it relents.
-func (e *engine) refuse(w http.ResponseWriter, _ *http.Request) {
+func (e *engine) refuse(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.relented {
+	if !e.relented[r.Header.Get("Ce-Id")] {
 		http.Error(w, "not this one", http.StatusUnprocessableEntity)
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
 }
 
-func (e *engine) relent(http.ResponseWriter, *http.Request) {
+func (e *engine) relent(_ http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.relented = true
+	e.relented[r.PathValue("id")] = true
 }
 
 // again answers an event with a finished turn that has just as many hops: whoever materializes it is in a loop.

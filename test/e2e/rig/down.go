@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -38,12 +39,11 @@ func down() error {
 	if _, err := net.InterfaceByName(cable); err == nil { // the kernel takes its time with a network that is left
 		_ = ip("link delete " + cable)
 	}
-	removeCgroups()
 	if err := restoreSettings(); err != nil {
 		return err
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		err := os.RemoveAll(folder) // busy until the kernel has let go of the last mount
+		err := errors.Join(removeCgroups(), os.RemoveAll(folder)) // busy until the last process and the last mount are gone
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
@@ -51,7 +51,7 @@ func down() error {
 }
 
 // removeCgroups removes the empty groups of the pods that were.
-func removeCgroups() {
+func removeCgroups() (fault error) {
 	roots, _ := filepath.Glob("/sys/fs/cgroup/*/kubepods")
 	for _, root := range append(roots, "/sys/fs/cgroup/kubepods") {
 		var groups []string
@@ -61,10 +61,13 @@ func removeCgroups() {
 			}
 			return nil
 		})
-		for n := len(groups) - 1; n >= 0; n-- { // the innermost first
-			_ = syscall.Rmdir(groups[n])
+		for _, group := range slices.Backward(groups) { // the innermost first
+			if err := syscall.Rmdir(group); err != nil {
+				fault = fmt.Errorf("remove %s: %w", group, err)
+			}
 		}
 	}
+	return fault
 }
 
 // changed are the kernel's settings that a kubelet changes for the whole machine.

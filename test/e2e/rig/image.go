@@ -10,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 )
 
@@ -151,32 +150,6 @@ func addBytes(out *tar.Writer, name string, content []byte) error {
 	}
 	_, err := out.Write(content)
 	return err
-}
-
-// functions are the programs of this repository that images are made of, by the folder of their module.
-var functions = map[string]string{
-	"./cmd/chat": "functions/chat", "./cmd/materialize": "functions/materialize", "./cmd/trace": "functions/trace", "./e2e/engine": "test",
-}
-
-// image builds the functions and loads their images, as dev.local/chat:e2e and so on.
-func image(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "rig-functions-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	var images []container
-	for path, module := range functions {
-		command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir+"/", path)
-		command.Dir = filepath.Join("../../..", module)
-		command.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
-		if output, err := command.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w: %s", path, err, output)
-		}
-		name := filepath.Base(path)
-		images = append(images, program(name, filepath.Join(dir, name)))
-	}
-	return load(ctx, images)
 }
 
 // stores loads the images of Redis and Neo4j.

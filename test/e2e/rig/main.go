@@ -1,6 +1,6 @@
 // Command rig stands up a real Kubernetes with real Knative on this machine alone, for the tests beside it: containerd,
-// runc and the CNI plugins are Debian's, Kubernetes, etcd and Knative are built from the modules that go.mod pins, and
-// images go straight into containerd. All of it runs as one process tree in namespaces of its own and writes below one
+// runc and the CNI plugins are Debian's, Kubernetes, etcd and Knative are built from the modules that go.mod pins and go
+// straight into containerd, and a registry in memory takes what ko makes of the functions. All of it runs as one process tree in namespaces of its own and writes below one
 // folder, so that taking it down, or having it killed, leaves the machine as it was. See docs/knative.md.
 package main
 
@@ -16,9 +16,9 @@ import (
 )
 
 const usage = `usage: rig COMMAND
+  check         say whether a cluster can be stood up here
   up            stand the cluster up; what an old run left is removed first
   with COMMAND  the same, run COMMAND in it, and take it down
-  image         build the functions' images again and load them
   env           print the variables that lead to the cluster: eval $(rig env)
   down          take the cluster down`
 
@@ -38,12 +38,12 @@ func main() {
 
 func run(ctx context.Context, arguments []string) error {
 	switch command := append(arguments, "")[0]; {
+	case command == "check" && len(arguments) == 1:
+		return check()
 	case command == "up" && len(arguments) == 1:
 		return alone(func() error { return up(ctx, false) })
 	case command == "with" && len(arguments) > 1:
 		return alone(func() error { return with(ctx, arguments[1:]) })
-	case command == "image" && len(arguments) == 1:
-		return image(ctx)
 	case command == "env" && len(arguments) == 1:
 		return env()
 	case command == "down" && len(arguments) == 1:

@@ -21,6 +21,7 @@ const (
 	network     = "198.18.0.0/15"
 	hostAddress = "198.18.0.1"
 	nodeAddress = "198.18.0.2"
+	registry    = nodeAddress + ":5000"
 )
 
 //go:embed settings

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -19,7 +20,6 @@ const (
 	kubeconfig = folder + "/kubeconfig"
 	argv0      = "aguante-rig" // how a node is told from other processes
 	cable      = "aguante-rig" // the machine's end of it
-	needed     = 6 << 30       // bytes free for a run, beside the caches
 )
 
 var began = time.Now()
@@ -40,7 +40,10 @@ func alone(f func() error) error {
 
 // up stands the cluster up. With dies it goes when this process does.
 func up(ctx context.Context, dies bool) (err error) {
-	if err := prepare(ctx); err != nil {
+	if err := check(); err != nil {
+		return err
+	}
+	if err := install(ctx); err != nil {
 		return err
 	}
 	if err := down(); err != nil {
@@ -69,13 +72,10 @@ func up(ctx context.Context, dies bool) (err error) {
 		return err
 	}
 	say("Serving and Eventing Available")
-	if err := image(ctx); err != nil {
-		return err
-	}
 	if err := stores(ctx); err != nil {
 		return err
 	}
-	say("images of the functions and their stores loaded; the cluster is up: eval $(rig env)")
+	say("images of Redis and Neo4j loaded; the cluster is up: eval $(rig env)")
 	return nil
 }
 
@@ -92,10 +92,11 @@ func with(ctx context.Context, command []string) (err error) {
 	return c.Run()
 }
 
-// variables lead to the cluster.
+// variables lead to the cluster and to its registry, which has a base image for ko and speaks plain HTTP.
 func variables() []string {
-	return []string{"AGUANTE_E2E=1", "KUBECONFIG=" + kubeconfig, "KO_DOCKER_REPO=" + repository, "AGUANTE_E2E_INGRESS=" + nodeAddress + ":80",
-		"PATH=" + folder + "/bin:" + os.Getenv("PATH")}
+	return []string{"KUBECONFIG=" + kubeconfig, "PATH=" + folder + "/bin:" + os.Getenv("PATH"), "AGUANTE_E2E_INGRESS=" + nodeAddress + ":80",
+		"KO_DOCKER_REPO=" + registry + "/aguante", "KO_DEFAULTBASEIMAGE=" + registry + "/base", "KO_DEFAULTPLATFORMS=linux/" + runtime.GOARCH,
+		"KO_FLAGS=--insecure-registry"}
 }
 
 func env() error {
@@ -108,73 +109,8 @@ func env() error {
 	return nil
 }
 
-// prepare says what this machine lacks, and installs what Debian has.
-func prepare(ctx context.Context) error {
-	if os.Geteuid() != 0 {
-		return errors.New("a cluster of its own needs root: run it as root, or set KUBECONFIG to use another")
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return err
-	}
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(folder, &disk); err != nil {
-		return err
-	}
-	if free := disk.Bavail * uint64(disk.Bsize); free < needed {
-		return fmt.Errorf("%s has %d MB free and a run takes up to %d MB", folder, free>>20, needed>>20)
-	}
-	if err := networkIsFree(); err != nil {
-		return err
-	}
-	return install(ctx)
-}
-
-// networkIsFree says who else has addresses of the node's network.
-func networkIsFree() error {
-	_, ours, err := net.ParseCIDR(network)
-	if err != nil {
-		return err
-	}
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return err
-	}
-	for _, i := range interfaces {
-		addresses, err := i.Addrs()
-		if err != nil {
-			return err
-		}
-		for _, a := range addresses {
-			if ip, _, err := net.ParseCIDR(a.String()); err == nil && ours.Contains(ip) && i.Name != cable {
-				return fmt.Errorf("the network %s is in use: interface %s has %s", network, i.Name, a)
-			}
-		}
-	}
-	return nil
-}
-
-// install installs the Debian packages that are missing.
-func install(ctx context.Context) error {
-	var missing []string
-	for command, debian := range map[string]string{"containerd": "containerd", "runc": "runc", "iptables": "iptables",
-		"conntrack": "conntrack", "ip": "iproute2", "redis-server": "redis-server", "java": "default-jre-headless", "/usr/lib/cni/ptp": "containernetworking-plugins"} {
-		if _, err := exec.LookPath(command); err != nil {
-			missing = append(missing, debian)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	say("installing %s", strings.Join(missing, ", "))
-	for _, arguments := range [][]string{{"update", "-q"}, append([]string{"install", "-qy", "--no-install-recommends"}, missing...)} {
-		apt := exec.CommandContext(ctx, "apt-get", arguments...)
-		apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if output, err := apt.CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w: %s", arguments[0], err, output)
-		}
-	}
-	return nil
-}
+// namespaces are those of the node.
+const namespaces = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC
 
 // start starts the node's first process in namespaces of its own, and lays a cable to it.
 func start(binaries string, dies bool) error {
@@ -196,8 +132,7 @@ func start(binaries string, dies bool) error {
 	command.Args[0] = argv0
 	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "RIG_BINARIES=" + binaries}
 	command.Dir, command.Stdout, command.Stderr = "/", log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true,
-		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC}
+	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: namespaces}
 	if dies {
 		command.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}

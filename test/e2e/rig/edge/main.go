@@ -1,5 +1,5 @@
-// Command edge is what a cluster has at its edges and a bare Kubernetes lacks: a reverse proxy for Knative's Ingresses
-// and the names of the cluster's services.
+// Command edge is what a cluster has at its edges and a bare Kubernetes lacks: a reverse proxy for Knative's Ingresses,
+// the names of the cluster's services, and a registry for images.
 package main
 
 import (
@@ -47,7 +47,8 @@ func run(ctx context.Context) error {
 	l := &lookup{services: watch.Core().V1().Services().Lister(), slices: watch.Discovery().V1().EndpointSlices().Lister()}
 	watch.Start(ctx.Done())
 	watch.WaitForCacheSync(ctx.Done())
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
+	go func() { failed <- serveRegistry() }()
 	go func() { failed <- serveDNS(net.JoinHostPort(address, "53"), l) }()
 
 	p := newProxy(l)

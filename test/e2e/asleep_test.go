@@ -8,15 +8,13 @@ import (
 const rounds = 5
 
 func TestEverythingWakesFromZero(t *testing.T) {
-	quick := map[string]string{"min-scale": "0", "window": "6s"}
-	for _, service := range []string{"chat", "materialize", "trace"} {
-		annotate(t, service, quick)
-	}
+	functions := []string{"chat", "materialize", "trace"}
+	annotate(t, map[string]string{"min-scale": "0", "window": "6s"}, functions...)
 	c := newCaller(t)
 	var answered, materialized, decided, asleep []time.Duration
 	for range rounds {
 		still := time.Now()
-		for _, service := range []string{"chat", "materialize", "trace"} {
+		for _, service := range functions {
 			eventually(t, service+" is at zero", 2*time.Minute, func() bool { return len(pods(t, service)) == 0 })
 		}
 		asleep = append(asleep, time.Since(still))
