@@ -13,14 +13,18 @@ var enginesFiles = map[string]string{
 	"commanded": `engines: [{name: commanded, url: "http://engine.aguante.svc.cluster.local/v1", model: commanded, timeout: 12s}]`,
 }
 
-// useEngine has chat ask an engine from now on.
+// useEngine has chat ask an engine from now on. Every pod reads its files by itself: one that does not yet shows within some turns.
 func useEngine(t testing.TB, name string) {
 	t.Helper()
 	configure(t, "engines.yaml", enginesFiles[name])
 	c := newCaller(t)
 	eventually(t, "chat asks the engine "+name, 2*time.Minute, func() bool {
-		r, _, err := c.ask(t.Context(), "", "Hello.")
-		return err == nil && r.Engine == name
+		for range 10 {
+			if r, _, err := c.ask(t.Context(), "", "Hello."); err != nil || r.Engine != name {
+				return false
+			}
+		}
+		return true
 	})
 }
 

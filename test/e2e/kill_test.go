@@ -19,9 +19,9 @@ func underLoad(t testing.TB, atOnce int, message string, breaking func()) *resul
 	var group sync.WaitGroup
 	var r *result
 	group.Go(func() { r = c.load(ctx, atOnce, someone("load"), message) })
-	time.Sleep(2 * time.Second)
+	time.Sleep(time.Second)
 	breaking()
-	time.Sleep(2 * time.Second)
+	time.Sleep(time.Second)
 	stop()
 	group.Wait()
 	return r
