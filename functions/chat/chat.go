@@ -46,7 +46,11 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	}
 	w := &wiring{Config: c, capacity: newCapacity(c.Telemetry)}
 	p := turn.Parts{Source: source, Replicas: c.Replicas, TraceContent: c.TraceContent, Telemetry: c.Telemetry, Capacity: w.capacity}
-	err := errors.Join(w.flags(&p), w.limits(), w.sessions(ctx, &p), w.gates(ctx, &p), w.engines(ctx, &p), w.memory(ctx, &p)) //nolint:contextcheck // flags are followed until Close
+	w.follow(&p) //nolint:contextcheck // files are followed until Close
+	err := errors.Join(w.sessions(ctx, &p), w.gates(ctx, &p), w.engines(ctx, &p), w.memory(ctx, &p))
+	if err == nil && c.Strict {
+		err = w.bad()
+	}
 	if err == nil {
 		w.events(ctx, &p)
 	}
@@ -69,7 +73,7 @@ type wiring struct {
 	policy   *gate.Policy
 	quota    *quota.File
 	sweep    func(context.Context) error // nil: there is no outbox to empty
-	fault    func() string               // of the flags file
+	flags    *serve.Flags
 	closers  []func(context.Context) error
 }
 
@@ -84,19 +88,23 @@ func (w *wiring) close(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-func (w *wiring) flags(p *turn.Parts) error {
-	flags, err := serve.LoadFlags(w.FlagsFile, w.Telemetry.Log)
-	if err != nil {
-		return err
-	}
-	p.Flags, w.fault = flags, flags.Fault
-	w.onClose(func(context.Context) error { flags.Close(); return nil })
-	return nil
+// follow reads flags and limits. Bad files of these, and of engines, do not stop chat: it goes on with what is usual, and
+// says so in /health.
+func (w *wiring) follow(p *turn.Parts) {
+	w.flags, w.quota = serve.FollowFlags(w.FlagsFile, w.Telemetry.Log), quota.Open(w.LimitsFile, w.Telemetry.Log)
+	p.Flags = w.flags
+	w.onClose(func(context.Context) error { w.flags.Close(); return nil })
 }
 
-func (w *wiring) limits() (err error) {
-	w.quota, err = quota.Open(w.LimitsFile, w.Telemetry.Log)
-	return err
+// bad names the files that chat goes on without.
+func (w *wiring) bad() error {
+	var faults []error
+	for name, fault := range map[string]string{"engines file": w.chain.Fault(), "flags file": w.flags.Fault(), "limits file": w.quota.Fault()} {
+		if fault != "" {
+			faults = append(faults, fmt.Errorf("%s: %s", name, fault))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // mayCost is what engines may cost in USD.
@@ -246,7 +254,7 @@ func (w *wiring) edge(teller *turn.Teller) (*serve.Function, error) {
 // health is that of the dependencies, and of the files that are followed while chat runs.
 func (w *wiring) health(teller *turn.Teller, keys *httpapi.Keys) serve.Health {
 	statuses := append(teller.Statuses(), w.capacity.Statuses()...)
-	for name, fault := range map[string]string{"flags file": w.fault(), "limits file": w.quota.Fault(), "keys file": keys.Fault(), "policy file": w.policy.Fault()} {
+	for name, fault := range map[string]string{"flags file": w.flags.Fault(), "limits file": w.quota.Fault(), "keys file": keys.Fault(), "policy file": w.policy.Fault()} {
 		if fault != "" {
 			statuses = append(statuses, guard.Status{Dependency: name, Zone: limits.ZoneSync, State: "bad", LastError: fault})
 		}

@@ -35,4 +35,5 @@ type Config struct {
 	Telemetry *telemetry.Telemetry `env:"-"` // nil: discarded
 	Getenv    func(string) string  `env:"-"` // gives the engines' keys by the names in ENGINES_FILE; nil: there are none
 	Graph     graph.Store          `env:"-"` // instead of NEO4J_URI and DATA_DIR; closed by its owner
+	Strict    bool                 `env:"-"` // a file that is bad is an error of New, also one that chat can do without
 }

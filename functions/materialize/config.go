@@ -19,5 +19,6 @@ type Config struct {
 	// Seams for who runs materialize inside a process of their own.
 	Telemetry *telemetry.Telemetry `env:"-"` // nil: discarded
 	Graph     graph.Store          `env:"-"` // instead of NEO4J_URI and DATA_DIR; closed by its owner
+	Strict    bool                 `env:"-"` // a flags file that is bad is an error of New
 	Memory    limits.Level         `env:"-"` // what the process may have; zero: limits.WorkerMemory
 }

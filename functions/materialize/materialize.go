@@ -42,8 +42,10 @@ func New(ctx context.Context, c Config) (*serve.Function, error) {
 	if err != nil {
 		return nil, fmt.Errorf("materialize: %w", err)
 	}
-	if f.flags, err = serve.LoadFlags(c.FlagsFile, c.Telemetry.Log); err != nil {
-		return nil, errors.Join(fmt.Errorf("materialize: %w", err), f.release(store))
+	f.flags = serve.FollowFlags(c.FlagsFile, c.Telemetry.Log)
+	if fault := f.flags.Fault(); c.Strict && fault != "" {
+		f.flags.Close()
+		return nil, errors.Join(fmt.Errorf("materialize: flags file: %s", fault), f.release(store))
 	}
 	f.guard = guard.New(dependency, c.Telemetry)
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))

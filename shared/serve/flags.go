@@ -37,7 +37,8 @@ type flagSet struct {
 // allOn is what holds without a flags file: every feature on, neither mode.
 var allOn = flagSet{Materializers: true, MaterializersPercentage: 100, Async: true, DecisionTrace: true, Telemetry: true}
 
-// Flags are feature flags that follow their file. A file that cannot be read leaves the last good flags in force.
+// Flags are feature flags that follow their file. A file that cannot be read leaves the last good flags in force, or every
+// feature on while there were none.
 type Flags struct {
 	path    string
 	log     *slog.Logger
@@ -50,19 +51,15 @@ type Flags struct {
 // rereadEvery is how soon a changed flags file holds: well within the 60 s that a flag rollback may take (WS4).
 const rereadEvery = time.Second
 
-// LoadFlags reads the flags file and follows its changes until Close; an empty path means that every feature is on. A
-// file that is bad at the start is an error.
-func LoadFlags(path string, log *slog.Logger) (*Flags, error) {
-	f := &Flags{path: path, log: log, stop: func() {}, stopped: make(chan struct{})}
-	flags, err := readFlags(path)
-	if err != nil {
-		return nil, fmt.Errorf("flags file: %w", err)
-	}
-	f.current.Store(&flags)
+// FollowFlags reads the flags file and follows its changes until Close; an empty path means that every feature is on.
+func FollowFlags(path string, log *slog.Logger) *Flags {
+	f := &Flags{path: path, log: log, stopped: make(chan struct{})}
+	f.current.Store(&allOn)
+	f.take(readFlags(path))
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	go f.follow(ctx)
-	return f, nil
+	return f
 }
 
 func readFlags(path string) (flagSet, error) {

@@ -236,10 +236,7 @@ func TestFlags(t *testing.T) {
 		}
 	}
 	write("async-enabled: true\nmaterializers-enabled: true\nmaterializers-percentage: 50\n")
-	f, err := serve.LoadFlags(file, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := serve.FollowFlags(file, quiet)
 	defer f.Close()
 	if !f.Enabled(serve.Async) || f.Enabled(serve.DecisionTrace) || f.Enabled("nonsense") {
 		t.Error("flags are not what the file says")
@@ -270,7 +267,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestBadFlagsAtTheStartAreAnError(t *testing.T) {
+func TestWithBadFlagsAtTheStartEveryFeatureIsOnUntilTheyAreGood(t *testing.T) {
 	for name, content := range map[string]string{
 		"unknown flag": "async-enable: true\n", "percentage": "materializers-percentage: 101\n", "wrong type": "async-enabled: often\n",
 	} {
@@ -278,20 +275,25 @@ func TestBadFlagsAtTheStartAreAnError(t *testing.T) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := serve.LoadFlags(file, quiet); err == nil {
-			t.Errorf("%s: taken", name)
+		f := serve.FollowFlags(file, quiet)
+		if f.Fault() == "" || !f.Enabled(serve.Async) || f.Enabled(serve.GraphLegacy) {
+			t.Errorf("%s: fault %q", name, f.Fault())
 		}
+		if err := os.WriteFile(file, []byte("graph-legacy-mode: true\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the mended flags are in force", func() bool { return f.Enabled(serve.GraphLegacy) && f.Fault() == "" })
+		f.Close()
 	}
-	if _, err := serve.LoadFlags("/nowhere/flags.yaml", quiet); err == nil {
-		t.Error("missing file: taken")
+	missing := serve.FollowFlags("/nowhere/flags.yaml", quiet)
+	defer missing.Close()
+	if missing.Fault() == "" || !missing.Enabled(serve.Async) {
+		t.Errorf("missing file: fault %q", missing.Fault())
 	}
 }
 
 func TestWithoutAFlagsFileFeaturesAreOnAndModesOff(t *testing.T) {
-	f, err := serve.LoadFlags("", quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := serve.FollowFlags("", quiet)
 	defer f.Close()
 	for flag, want := range map[string]bool{serve.Materializers: true, serve.Async: true, serve.DecisionTrace: true, serve.TelemetryFlag: true, serve.GraphLegacy: false, serve.StrictRate: false} {
 		if f.Enabled(flag) != want {

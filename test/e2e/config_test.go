@@ -59,3 +59,16 @@ func TestAChangedConfigMapTakesEffectWithoutARestart(t *testing.T) {
 	}
 	t.Logf("engines in force after %v, flags after %v, in the same pod", engines, time.Since(began))
 }
+
+func TestAMistakeInTheConfigMapKeepsNoPodFromAnswering(t *testing.T) {
+	tune(t, "{}", "chat")
+	defer useEngine(t, "local")
+	defer configure(t, "engines.yaml", enginesFiles["local"])
+	configure(t, "engines.yaml", "engines: [{name: commanded}]")
+	c := newCaller(t)
+	eventually(t, "a pod that started with it answers, and says so", time.Minute, func() bool {
+		kill(t, pods(t, "chat")...)
+		r := c.say(t, "", "Hello.")
+		return r.Engine == "local" && len(r.Degraded) == 1 && r.Degraded[0].Dependency == "engines file"
+	})
+}

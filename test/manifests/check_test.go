@@ -33,7 +33,7 @@ func check(objects []object) (faults []error) {
 			}
 		}
 		if s, is := o.is.(*serving.Service); is {
-			faults = append(faults, annotations(o, s), variables(o, s))
+			faults = append(faults, annotations(o, s), variables(o, s), startable(o, s, objects))
 		}
 	}
 	return slices.DeleteFunc(faults, func(err error) bool { return err == nil })

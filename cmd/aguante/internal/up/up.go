@@ -190,6 +190,7 @@ func (m *machine) newMaterialize(ctx context.Context) (*serve.Function, error) {
 	m.tell(&c.Common)
 	c.Neo4jURI, c.DataDir, c.Telemetry, c.Graph = m.Neo4j, m.Data, m.telemetry, m.stores.graph
 	c.Memory = limits.ChatMemory // of the one process that all of them are
+	c.Strict = true              // somebody is looking
 	return materialize.New(ctx, c)
 }
 
@@ -207,7 +208,7 @@ func (m *machine) newChat(ctx context.Context) (*serve.Function, error) {
 	}
 	m.tell(&c.Common)
 	c.RedisURL, c.Neo4jURI, c.DataDir = m.stores.redisURL, m.Neo4j, m.Data
-	c.EnginesFile, c.KeysFile, c.Replicas = m.Engines, m.Keys, 1
+	c.EnginesFile, c.KeysFile, c.Replicas, c.Strict = m.Engines, m.Keys, 1, true
 	c.MaterializeURL, c.TraceURL = m.reach("materialize"), m.url("trace")
 	c.Telemetry, c.Getenv, c.Graph = m.telemetry, os.Getenv, m.stores.graph
 	return chat.New(ctx, c)

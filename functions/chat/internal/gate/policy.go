@@ -26,14 +26,15 @@ type Policy struct {
 // usual is what holds without a policy file: no rules for messages, injections refused.
 var usual = &policy{Injection: Refuse}
 
-// Open reads the policy file. Without a path the usual policy holds.
+// Open reads the policy file. Without a path the usual policy holds. A bad file is an error: nothing is to pass a rule by a
+// mistake.
 func Open(path string, log *slog.Logger) (*Policy, error) {
 	if path == "" {
 		return &Policy{}, nil
 	}
-	file, err := reread.Open(path, parsePolicy, log, "the policy file is bad: the last good policy stays")
-	if err != nil {
-		return nil, fmt.Errorf("policy file: %w", err)
+	file := reread.Open(path, parsePolicy, nil, log, "the policy file is bad: the last good policy stays")
+	if fault := file.Fault(); fault != "" {
+		return nil, fmt.Errorf("policy file: %s", fault)
 	}
 	return &Policy{file}, nil
 }

@@ -44,14 +44,15 @@ type Keys struct {
 	file *reread.File[[]key]
 }
 
-// OpenKeys reads the keys file. It returns nil for no path: every caller is anonymous.
+// OpenKeys reads the keys file. It returns nil for no path: every caller is anonymous. A bad file is an error: nobody is to
+// be let in, or kept out, by a mistake.
 func OpenKeys(path string, log *slog.Logger) (*Keys, error) {
 	if path == "" {
 		return nil, nil
 	}
-	file, err := reread.Open(path, parseKeys, log, "the keys file is bad: the last good keys stay")
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
+	file := reread.Open(path, parseKeys, nil, log, "the keys file is bad: the last good keys stay")
+	if fault := file.Fault(); fault != "" {
+		return nil, fmt.Errorf("keys file: %s", fault)
 	}
 	return &Keys{file}, nil
 }

@@ -41,16 +41,12 @@ type File struct {
 	file *reread.File[Quota]
 }
 
-// Open reads the limits file. It returns nil for no path.
-func Open(path string, log *slog.Logger) (*File, error) {
+// Open reads the limits file; while it was never a good one the figures hold. It returns nil for no path.
+func Open(path string, log *slog.Logger) *File {
 	if path == "" {
-		return nil, nil
+		return nil
 	}
-	file, err := reread.Open(path, parse, log, "the limits file is bad: the last good limits stay")
-	if err != nil {
-		return nil, fmt.Errorf("limits file: %w", err)
-	}
-	return &File{file}, nil
+	return &File{reread.Open(path, parse, usual, log, "the limits file is bad: the last good limits stay, or the usual ones")}
 }
 
 // Now are the limits in force. A file that has become unreadable leaves those that were.

@@ -25,11 +25,12 @@ type File[T any] struct {
 	now    T
 }
 
-// Open reads the file at path. It is an error when parse does not take it; a file that becomes bad later leaves what was,
-// and is logged once with the words of bad.
-func Open[T any](path string, parse func(text []byte) (T, error), log *slog.Logger, bad string) (*File[T], error) {
-	f := &File[T]{path: path, parse: parse, log: log, bad: bad}
-	return f, f.read()
+// Open reads the file at path. A file that parse does not take leaves what was, which is first at the start, and is logged
+// once with the words of bad.
+func Open[T any](path string, parse func(text []byte) (T, error), first T, log *slog.Logger, bad string) *File[T] {
+	f := &File[T]{path: path, parse: parse, log: log, bad: bad, now: first}
+	f.look()
+	return f
 }
 
 // Now is what is in force.
@@ -37,12 +38,17 @@ func (f *File[T]) Now() T {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if time.Since(f.looked) > Every {
-		before := f.fault
-		if err := f.read(); err != nil && (before == nil || before.Error() != err.Error()) {
-			f.log.Error(f.bad, "error", err)
-		}
+		f.look()
 	}
 	return f.now
+}
+
+// look reads the file, and logs a fault that is new.
+func (f *File[T]) look() {
+	before := f.fault
+	if err := f.read(); err != nil && (before == nil || before.Error() != err.Error()) {
+		f.log.Error(f.bad, "error", err)
+	}
 }
 
 // Fault says why the file as it is now is not used, or nothing.

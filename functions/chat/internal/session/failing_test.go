@@ -120,7 +120,7 @@ func TestATurnCostsTwoRoundTrips(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		flags, err := serve.LoadFlags("", nop.Log)
+		flags := serve.FollowFlags("", nop.Log)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,9 @@ func (c *Chain) Answer(ctx context.Context, r engine.Request, emit engine.Emit) 
 	c.retries.call()
 	c.hedges.call()
 	var err error
+	if c.unread() && w.lack(engineFile, bad) != nil {
+		return engine.Answer{}, engine.ErrLeft
+	}
 	for w.at = 0; w.at < len(w.links); w.at++ {
 		var a engine.Answer
 		if err = w.mayAsk(); err == nil {

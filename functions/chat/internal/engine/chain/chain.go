@@ -31,6 +31,12 @@ type Config struct {
 	Spend    *Spend // nil: what engines cost is not counted
 }
 
+// What is said of an engines file that is not taken, in /health and in answers.
+const (
+	engineFile = "engines file"
+	bad        = "bad"
+)
+
 // Chain is the engines, first to last, each behind its own guard.
 type Chain struct {
 	Config
@@ -55,8 +61,8 @@ type link struct {
 	firsts, wholes latencies // until the first piece of a stream, until an answer that is none
 }
 
-// Open reads the engines file and returns its chain. A file that is wrong is an error now; one that becomes wrong later
-// is not taken, and the chain stays as it was.
+// Open reads the engines file and returns its chain. A file that is wrong is not taken: the chain stays as it was, which is
+// Last alone at the start. Answers say so until there was a good one.
 func Open(c Config) (*Chain, error) {
 	instruments, err := newGenAI(c.Meter)
 	if err != nil {
@@ -66,11 +72,26 @@ func Open(c Config) (*Chain, error) {
 		Config: c, transport: openai.NewTransport(), genai: instruments,
 		retries: newShare(limits.Retries), hedges: newShare(limits.Hedges),
 	}
+	chain.links = []*link{chain.last()}
 	chain.look(time.Now())
-	if chain.fault != nil {
-		return nil, chain.fault
-	}
 	return chain, nil
+}
+
+// Fault says why the engines file as it is now is not used, or nothing.
+func (c *Chain) Fault() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fault == nil {
+		return ""
+	}
+	return c.fault.Error()
+}
+
+// unread says whether there is an engines file, and never was a good one.
+func (c *Chain) unread() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fault != nil && c.changed.IsZero()
 }
 
 // Close closes idle connections.
@@ -94,10 +115,8 @@ func (c *Chain) Statuses() []guard.Status {
 			all = append(all, l.guard.Status())
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.fault != nil {
-		all = append(all, guard.Status{Dependency: "engines file", Zone: limits.ZoneSync, State: "stale", Since: c.looked, LastError: c.fault.Error()})
+	if fault := c.Fault(); fault != "" {
+		all = append(all, guard.Status{Dependency: engineFile, Zone: limits.ZoneSync, State: bad, LastError: fault})
 	}
 	return all
 }
@@ -116,7 +135,6 @@ func (c *Chain) current() []*link {
 func (c *Chain) look(now time.Time) {
 	c.looked = now
 	if c.File == "" {
-		c.links = []*link{c.last()}
 		return
 	}
 	info, err := os.Stat(c.File)

@@ -13,11 +13,11 @@ import (
 func loadFile(path string, getenv func(string) string) ([]Spec, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("engines file: %w", err)
+		return nil, err
 	}
 	specs, err := parseFile(text, getenv)
 	if err != nil {
-		return nil, fmt.Errorf("engines file %s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return specs, nil
 }

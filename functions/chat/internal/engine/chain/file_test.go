@@ -11,8 +11,7 @@ import (
 
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine"
 	"github.com/aguante-chat/aguante/functions/chat/internal/engine/chain"
-	"github.com/aguante-chat/aguante/functions/chat/internal/engine/local"
-	"github.com/aguante-chat/aguante/shared/telemetry"
+	"github.com/aguante-chat/aguante/shared/guard"
 )
 
 func TestSaysWhatIsWrongWithAFileAndWhere(t *testing.T) {
@@ -36,9 +35,9 @@ func TestSaysWhatIsWrongWithAFileAndWhere(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := chain.Open(chain.Config{File: path, Getenv: os.Getenv, Last: local.Engine{}, Meter: telemetry.Nop().Meter, Log: telemetry.Nop().Log})
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: got %v, want %s", name, err, c.want)
+		got := openFile(t, path)
+		if fault := got.Fault(); !strings.Contains(fault, c.want) || !strings.Contains(fault, path) {
+			t.Errorf("%s: got %s, want %s", name, fault, c.want)
 		}
 	}
 }
@@ -61,10 +60,28 @@ func TestWithoutAFileTheLocalEngineIsAlone(t *testing.T) {
 	}
 }
 
-func TestAMissingFileIsAnErrorAtTheStart(t *testing.T) {
-	_, err := chain.Open(chain.Config{File: filepath.Join(t.TempDir(), "none"), Last: local.Engine{}, Meter: telemetry.Nop().Meter, Log: telemetry.Nop().Log})
-	if err == nil {
-		t.Error("no error")
+func TestUntilThereIsAGoodFileTheLocalEngineAnswersAndSaysSo(t *testing.T) {
+	path, good := filepath.Join(t.TempDir(), "engines.yaml"), newScripted(t, answerWhole)
+	c := openFile(t, path)
+	var told []guard.Degraded
+	a, err := c.Answer(t.Context(), hello(), func(p engine.Piece) error {
+		if p.Degraded != nil {
+			told = append(told, *p.Degraded)
+		}
+		return nil
+	})
+	want := guard.Degraded{Zone: "sync", Dependency: "engines file", Reason: "bad"}
+	if err != nil || a.Engine != engine.Local || !slices.Contains(a.Degraded, want) || !slices.Contains(told, want) {
+		t.Errorf("answered by %q, lacking %v, told %v; %v", a.Engine, a.Degraded, told, err)
+	}
+	write(t, path, entry("a", good.URL))
+	deadline := time.Now().Add(10 * time.Second)
+	for a.Engine != "a" || len(a.Degraded) > 0 {
+		if time.Now().After(deadline) {
+			t.Fatalf("with a good file: answered by %q, lacking %v; %v", a.Engine, a.Degraded, err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		a, err = c.Answer(t.Context(), hello(), nil)
 	}
 }
 
