@@ -68,7 +68,7 @@ func TestAMistakeInTheConfigMapKeepsNoPodFromAnswering(t *testing.T) {
 	c := newCaller(t)
 	eventually(t, "a pod that started with it answers, and says so", time.Minute, func() bool {
 		kill(t, pods(t, "chat")...)
-		r := c.say(t, "", "Hello.")
-		return r.Engine == "local" && len(r.Degraded) == 1 && r.Degraded[0].Dependency == "engines file"
+		r, _, err := c.ask(t.Context(), "", "Hello.")
+		return err == nil && r.Engine == "local" && len(r.Degraded) == 1 && r.Degraded[0].Dependency == "engines file"
 	})
 }
