@@ -46,6 +46,7 @@ accounting: ## break every part at random and count turns: make accounting DURAT
 lint: ## style, import rules, known vulnerabilities
 	@GOWORK=off GOBIN=$(BIN) $(GO) -C tools install tool
 	@for m in $(MODULES); do (cd $$m && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+	@cd test/e2e/rig && GOWORK=off $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml . ./edge ./pause
 	@for m in $(MODULES); do (cd $$m && $(BIN)/govulncheck ./...) || exit 1; done
 
 bench: ## benchmarks of every package, with real Redis and Neo4j

@@ -53,7 +53,7 @@ func knative(ctx context.Context, binaries string) error {
 	if err := apply(ctx, definitions); err != nil {
 		return err
 	}
-	if _, err := kubectl(ctx, nil, "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"); err != nil {
+	if err := kubectl(ctx, nil, "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"); err != nil {
 		return err
 	}
 	if err := apply(ctx, others); err != nil {
@@ -62,16 +62,14 @@ func knative(ctx context.Context, binaries string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, namespace := range []string{"knative-serving", "knative-eventing"} {
 		group.Go(func() error {
-			_, err := kubectl(ctx, nil, "wait", "--for=condition=Available", "deployment", "--all", "--namespace", namespace, "--timeout=300s")
-			return err
+			return kubectl(ctx, nil, "wait", "--for=condition=Available", "deployment", "--all", "--namespace", namespace, "--timeout=300s")
 		})
 	}
 	return group.Wait()
 }
 
 func apply(ctx context.Context, documents []byte) error {
-	_, err := kubectl(ctx, documents, "apply", "--server-side", "--force-conflicts", "-f", "-")
-	return err
+	return kubectl(ctx, documents, "apply", "--server-side", "--force-conflicts", "-f", "-")
 }
 
 // tailored fits Knative's manifests to this cluster: the definitions and namespaces, and what needs them.

@@ -25,8 +25,8 @@ const usage = `usage: rig COMMAND
 func main() {
 	runtime.LockOSThread() // with: the node dies with this thread (Pdeathsig)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	err := run(ctx, os.Args[1:])
+	stop()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && os.Args[1] == "with" {
 		os.Exit(max(exit.ExitCode(), 1))
 	}

@@ -114,8 +114,7 @@ func TestAKilledRigTakesItsNodeAlongAndTheNextOneTidies(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, 20*time.Minute, "the node is Ready", func() bool {
-		_, err := kubectl(t.Context(), nil, "wait", "--for=condition=Ready", "node/node", "--timeout=1s")
-		return err == nil
+		return kubectl(t.Context(), nil, "wait", "--for=condition=Ready", "node/node", "--timeout=1s") == nil
 	})
 	if now := settingsNow(t); now == before {
 		t.Error("the kubelet changes none of the settings that are kept: is this test of any use?")

@@ -61,7 +61,7 @@ func up(ctx context.Context, dies bool) (err error) {
 	if err := start(binaries, dies); err != nil {
 		return err
 	}
-	if err := nodeReady(ctx, binaries); err != nil {
+	if err := nodeReady(ctx); err != nil {
 		return fmt.Errorf("%w%s", err, lastWords())
 	}
 	say("node Ready")
@@ -151,24 +151,23 @@ func start(binaries string, dies bool) error {
 	return nil
 }
 
-func kubectl(ctx context.Context, input []byte, arguments ...string) ([]byte, error) {
+func kubectl(ctx context.Context, input []byte, arguments ...string) error {
 	command := exec.CommandContext(ctx, folder+"/bin/kubectl", arguments...)
 	command.Env, command.Stdin = append(os.Environ(), "KUBECONFIG="+kubeconfig), bytes.NewReader(input)
 	var said bytes.Buffer
 	command.Stderr = &said
-	output, err := command.Output()
-	if err != nil {
-		err = fmt.Errorf("kubectl %s: %w: %s", strings.Join(arguments, " "), err, said.Bytes())
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("kubectl %s: %w: %s", strings.Join(arguments, " "), err, said.Bytes())
 	}
-	return output, err
+	return nil
 }
 
 // nodeReady waits for the API server and then for its node.
-func nodeReady(ctx context.Context, binaries string) error {
+func nodeReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	for {
-		_, err := kubectl(ctx, nil, "wait", "--for=condition=Ready", "node/node", "--timeout=60s")
+		err := kubectl(ctx, nil, "wait", "--for=condition=Ready", "node/node", "--timeout=60s")
 		if err == nil {
 			return nil
 		}
