@@ -8,17 +8,22 @@ import (
 	"time"
 )
 
-// What the production overlay wants of Knative. These tests are the last: turning a feature on or off has Knative look at
-// everything again, for half a minute.
-const (
-	oidc   = "authentication-oidc"
-	spread = "kubernetes.podspec-topologyspreadconstraints"
-)
+// TestWhatProductionWantsOfKnative turns two features on. It is the last test: Knative then looks at everything again, for
+// half a minute.
+func TestWhatProductionWantsOfKnative(t *testing.T) {
+	spread := feature(t, "knative-serving", "kubernetes.podspec-topologyspreadconstraints", "enabled")
+	oidc := feature(t, "knative-eventing", "authentication-oidc", "enabled")
+	defer func() {
+		oidc()
+		spread()
+		eventually(t, "strangers are heard again", time.Minute, func() bool { return stranger(t) == http.StatusAccepted })
+	}()
+	t.Run("the cluster takes its overlay", takesProduction)
+	t.Run("who does not say who they are is not heard", refusesStrangers)
+}
 
-// TestTheClusterTakesTheProductionOverlay asks the API server and Knative's webhooks, which take all of it and do nothing.
-func TestTheClusterTakesTheProductionOverlay(t *testing.T) {
-	defer feature(t, "knative-serving", spread, "enabled")()
-	defer feature(t, "knative-eventing", oidc, "enabled")()
+// takesProduction asks the API server and Knative's webhooks, which judge the whole overlay and do nothing.
+func takesProduction(t *testing.T) {
 	const elsewhere = "aguante-production" // a Broker's class cannot be changed
 	if _, err := run(t.Context(), "", "create", "namespace", elsewhere); err != nil {
 		t.Fatal(err)
@@ -41,19 +46,14 @@ func TestTheClusterTakesTheProductionOverlay(t *testing.T) {
 	}
 }
 
-func TestWhoDoesNotSayWhoTheyAreIsNotHeard(t *testing.T) {
-	stranger := func() int {
-		status, _ := post(t, "e2e.stranger", someone("stranger"), `{}`)
-		return status
-	}
-	restore := feature(t, "knative-eventing", oidc, "enabled")
-	defer func() {
-		k(t, "delete", "eventpolicy", "senders")
-		restore()
-		eventually(t, "strangers are heard again", time.Minute, func() bool { return stranger() == http.StatusAccepted })
-		ready(t, "chat") // without their tokens
-		ready(t, "trace")
-	}()
+// stranger sends an event without a token, and gives the broker's answer.
+func stranger(t testing.TB) int {
+	t.Helper()
+	status, _ := post(t, "e2e.stranger", someone("stranger"), `{}`)
+	return status
+}
+
+func refusesStrangers(t *testing.T) {
 	policy, err := run(t.Context(), "", "kustomize", "../../config/knative/components/oidc")
 	if err == nil {
 		_, err = run(t.Context(), policy, "apply", "-f", "-")
@@ -61,8 +61,9 @@ func TestWhoDoesNotSayWhoTheyAreIsNotHeard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer k(t, "delete", "eventpolicy", "senders")
 	began := time.Now()
-	eventually(t, "a stranger's event is refused", time.Minute, func() bool { return stranger() == http.StatusUnauthorized })
+	eventually(t, "a stranger's event is refused", time.Minute, func() bool { return stranger(t) == http.StatusUnauthorized })
 	inForce := time.Since(began)
 	c := newCaller(t)
 	var told reply
