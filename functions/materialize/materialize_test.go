@@ -218,6 +218,29 @@ func TestFlagOffTakesEventsAndWritesNothing(t *testing.T) {
 	}
 }
 
+func TestABadFlagsFileStopsNoStartUnlessSomebodyIsLooking(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "flags.yaml")
+	if err := os.WriteFile(file, []byte("materializers-enable: true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := materialize.Config{Common: serve.Common{FlagsFile: file}, Graph: openStore(t)}
+	f, err := materialize.New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close(context.Background())
+	if answer := post(f.Handler, turn("ana", "t1", "hello")); answer.StatusCode != http.StatusOK {
+		t.Errorf("answered %d", answer.StatusCode)
+	}
+	if async := f.Health().Zones[limits.ZoneAsync]; async.State != "degraded" || async.Dependencies[0].Dependency != "flags file" {
+		t.Errorf("/health: %+v", async)
+	}
+	c.Strict = true
+	if _, err := materialize.New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "flags file") {
+		t.Errorf("strictly: %v", err)
+	}
+}
+
 func TestBinaryEventsAreTakenToo(t *testing.T) {
 	h := open(t, openStore(t))
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"turn_id":"t1","user":"ana","messages":[{"role":"user","content":"I live in Quito."}]}`))
