@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aguante-chat/aguante/functions/chat"
 )
@@ -37,18 +36,11 @@ func TestABadFileDoesNotStopAStart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for {
+	eventually(t, "the mended files are in force", func() bool {
 		w, body := r.do(t, http.MethodPost, "/chat", `{"message":"Hello"}`)
 		_, health := r.do(t, http.MethodGet, "/health", "")
-		if w.StatusCode == http.StatusOK && !strings.Contains(body+health, " file") {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after the files were mended: %d %s; %s", w.StatusCode, body, health)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		return w.StatusCode == http.StatusOK && !strings.Contains(body+health, " file")
+	})
 }
 
 func TestStrictlyABadFileIsAnError(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aguante-chat/aguante/functions/chat"
 )
@@ -23,23 +22,13 @@ func TestAChangedLimitsFileHoldsWithoutARestart(t *testing.T) {
 	if err := os.WriteFile(path, []byte("# as usual\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for w, body := ask(); w.StatusCode != http.StatusOK; w, body = ask() {
-		if time.Now().After(deadline) {
-			t.Fatalf("after the change: %d %s", w.StatusCode, body)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	eventually(t, "the usual limits are in force", func() bool { w, _ := ask(); return w.StatusCode == http.StatusOK })
 	if err := os.WriteFile(path, []byte("spend: {per_day: -1}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	eventually(t, "/health says that the file is bad", func() bool {
 		ask() // a file is looked at while somebody asks
-		if _, health := r.do(t, http.MethodGet, "/health", ""); strings.Contains(health, "limits file") && strings.Contains(health, "per_day") {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("/health does not say that the file is bad: %s", health)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		_, health := r.do(t, http.MethodGet, "/health", "")
+		return strings.Contains(health, "limits file") && strings.Contains(health, "per_day")
+	})
 }

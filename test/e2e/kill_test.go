@@ -19,9 +19,9 @@ func underLoad(t testing.TB, atOnce int, message string, breaking func()) *resul
 	var group sync.WaitGroup
 	var r *result
 	group.Go(func() { r = c.load(ctx, atOnce, someone("load"), message) })
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // of load before
 	breaking()
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // and after
 	stop()
 	group.Wait()
 	return r

@@ -81,7 +81,7 @@ func TestAStreamOutlivesTheScaleDownOfItsPod(t *testing.T) {
 		}
 	}
 	var done reply
-	if err := json.Unmarshal([]byte(data), &done); err != nil || event != "done" || done.Engine != "commanded" || len(done.Degraded) > 0 {
+	if err := json.Unmarshal([]byte(data), &done); err != nil || event != "done" || done.Engine != "commanded" || len(done.Degraded) > 0 || deltas < 15 {
 		t.Errorf("the stream ended with %q after %d pieces: %s", event, deltas, data)
 	}
 	t.Logf("%d pieces over %v, the pod told to go after the third", deltas, time.Since(began).Round(time.Second))

@@ -69,6 +69,7 @@ func refusesStrangers(t *testing.T) {
 	var told reply
 	eventually(t, "a turn is known by its decisions, which go through the broker alone", 2*time.Minute, func() bool {
 		told = c.say(t, someone("known"), "I live in Cuenca.")
+		// The turns before the pods have their tokens are never known: each is waited for a little.
 		for until := time.Now().Add(2 * time.Second); time.Now().Before(until); time.Sleep(200 * time.Millisecond) {
 			if traced(t, told.TurnID) {
 				return true

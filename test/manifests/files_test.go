@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +39,14 @@ func startable(o object, s *serving.Service, all []object) (fault error) {
 		}
 		return ""
 	}
-	c := chat.Config{Strict: true, EnginesFile: file("ENGINES_FILE"), LimitsFile: file("LIMITS_FILE"), KeysFile: file("KEYS_FILE"), PolicyFile: file("POLICY_FILE"),
-		Getenv: func(name string) string { return given[name] + strings.Repeat("?", len(container.EnvFrom)) }} // a Secret may have it
+	getenv := func(name string) string {
+		if len(container.EnvFrom) > 0 {
+			return cmp.Or(given[name], "as the Secret may have it")
+		}
+		return given[name]
+	}
+	c := chat.Config{Strict: true, Getenv: getenv, EnginesFile: file("ENGINES_FILE"), LimitsFile: file("LIMITS_FILE"),
+		KeysFile: file("KEYS_FILE"), PolicyFile: file("POLICY_FILE")}
 	c.FlagsFile = file("FLAGS_FILE")
 	f, err := chat.New(context.Background(), c)
 	if err != nil {

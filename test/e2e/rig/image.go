@@ -25,7 +25,6 @@ type container struct {
 	name       string
 	files      map[string]string // path in the image → path here
 	entrypoint []string
-	user       string // empty: nobody
 }
 
 // program is an image of one static binary.
@@ -87,13 +86,9 @@ func archive(to io.Writer, images []container) error {
 }
 
 func (c container) config(layer string) []byte {
-	user := c.user
-	if user == "" {
-		user = "65532:65532"
-	}
 	content, _ := json.Marshal(map[string]any{ // of strings: it cannot fail
 		"architecture": "amd64", "os": "linux",
-		"config": map[string]any{"Entrypoint": c.entrypoint, "User": user,
+		"config": map[string]any{"Entrypoint": c.entrypoint, "User": "65532:65532", // nobody
 			"Env": []string{"PATH=/usr/local/bin:/usr/bin:/bin"}},
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + layer}},
 	})

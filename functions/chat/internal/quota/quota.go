@@ -81,14 +81,20 @@ func parse(text []byte) (Quota, error) {
 		q.Spend = *said.Spend
 	}
 	var faults []error
-	for name, r := range map[string]limits.Rate{"anonymous": q.Rates.Anonymous, "authenticated": q.Rates.Authenticated, "internal": q.Rates.Internal} {
+	for _, r := range []struct {
+		name string
+		limits.Rate
+	}{{"anonymous", q.Rates.Anonymous}, {"authenticated", q.Rates.Authenticated}, {"internal", q.Rates.Internal}} {
 		if !r.Possible() {
-			faults = append(faults, fmt.Errorf("rates: %s: per_minute and burst are 1 to %d", name, limits.MostRate))
+			faults = append(faults, fmt.Errorf("rates: %s: per_minute and burst are 1 to %d", r.name, limits.MostRate))
 		}
 	}
-	for name, usd := range map[string]float64{"per_hour": q.Spend.PerHour, "per_day": q.Spend.PerDay} {
-		if !(usd >= 0) { // NaN too
-			faults = append(faults, fmt.Errorf("spend: %s is no amount of USD", name))
+	for _, s := range []struct {
+		name string
+		usd  float64
+	}{{"per_hour", q.Spend.PerHour}, {"per_day", q.Spend.PerDay}} {
+		if !(s.usd >= 0) { // NaN too
+			faults = append(faults, fmt.Errorf("spend: %s is no amount of USD", s.name))
 		}
 	}
 	return q, errors.Join(faults...)

@@ -81,7 +81,7 @@ func TestTheLimitsFileIsReadAgainAndABadOneLeavesTheLimitsThatWere(t *testing.T)
 			bad    bool
 		}{{"spend: {per_day: 2}", 2, false}, {"spend: {per_day: -2}", 2, true}, {"", limits.SpendDay, false}} {
 			write(t, path, step.text)
-			time.Sleep(2 * reread.Every)
+			time.Sleep(2 * reread.Every) // of the bubble's time, as above
 			if got := f.Now().Spend.PerDay; got != step.perDay || (f.Fault() != "") != step.bad {
 				t.Errorf("after %q: %v a day, fault %q", step.text, got, f.Fault())
 			}
