@@ -115,8 +115,10 @@ func (c *Chain) Statuses() []guard.Status {
 			all = append(all, l.guard.Status())
 		}
 	}
-	if fault := c.Fault(); fault != "" {
-		all = append(all, guard.Status{Dependency: engineFile, Zone: limits.ZoneSync, State: bad, LastError: fault})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fault != nil {
+		all = append(all, guard.Status{Dependency: engineFile, Zone: limits.ZoneSync, State: bad, Since: c.looked, LastError: c.fault.Error()})
 	}
 	return all
 }
