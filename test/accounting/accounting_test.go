@@ -43,7 +43,7 @@ func TestEveryAnsweredTurnIsMaterializedOnce(t *testing.T) {
 
 	lost, twice, late := w.count(t.Context(), l)
 	t.Logf("%s, %d faults: %v", *duration, len(broken), broken)
-	t.Logf("%d turns answered, %d not (%v); %d materialized beyond them; the last after %s", len(l.answered), l.failed, l.failures, late.beyond, late.after.Round(time.Second))
+	t.Logf("%d turns answered, %d not (%v), told %d times to come back; %d materialized beyond them; the last after %s", len(l.answered), l.failed, l.failures, l.back, late.beyond, late.after.Round(time.Second))
 	if len(lost) > 0 || twice > 0 {
 		t.Errorf("%d answered turns are lost, %d are there twice: %.2000s", len(lost), twice, fmt.Sprint(lost))
 	}

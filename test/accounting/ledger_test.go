@@ -6,17 +6,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
+
+// patience is how long one who talks waits for an answer, coming back included.
+const patience = 20 * time.Second
 
 // ledger is what those who talked were told.
 type ledger struct {
 	mu       sync.Mutex
 	answered map[string]talker // turn → who had it
 	talkers  []talker
+	back     int // times that someone was told to come back
 	failed   int // got no answer, as from an instance that is down
-	refused  int // got a 5xx
+	refused  int // got a 5xx, and not one that says when to come back, or not in time
 	failures map[string]int
 }
 
@@ -27,8 +32,7 @@ type talker struct{ user, session string }
 // next turn, as behind a load balancer.
 func (w *world) talk(ctx context.Context, pace int) *ledger {
 	l := &ledger{answered: map[string]talker{}, failures: map[string]int{}}
-	client := &http.Client{Timeout: 20 * time.Second}
-	defer client.CloseIdleConnections()
+	defer http.DefaultClient.CloseIdleConnections()
 	tick := time.NewTicker(time.Second / time.Duration(pace))
 	defer tick.Stop()
 	var talking sync.WaitGroup
@@ -38,40 +42,75 @@ func (w *world) talk(ctx context.Context, pace int) *ledger {
 		if n%100 == 0 {
 			l.talkers = append(l.talkers, who)
 		}
-		address := w.chats[n%len(w.chats)].URL
-		talking.Go(func() { l.say(client, address, who, n) })
+		talking.Go(func() { w.say(l, who, n) })
 	}
 	talking.Wait()
 	return l
 }
 
-func (l *ledger) say(client *http.Client, address string, who talker, n int) {
+// say says one thing, and says it again to whom the load balancer gives it next when it is told to come back: an instance
+// that was frozen sheds what has piled up before it and is more than it can take at once.
+func (w *world) say(l *ledger, who talker, n int) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for try := n; ; try++ {
+		turn, a, err := ask(ctx, w.chats[try%len(w.chats)].URL, who, n)
+		if after := comeBack(a); after > 0 && ctx.Err() == nil {
+			l.told(func() { l.back++ })
+			pause(ctx, after)
+			continue
+		}
+		l.told(func() { l.write(who, turn, a, err) })
+		return
+	}
+}
+
+// ask sends one turn. What is left of the answer is its header.
+func ask(ctx context.Context, address string, who talker, n int) (turn string, a *http.Response, err error) {
 	body, _ := json.Marshal(map[string]string{"user": who.user, "session_id": who.session, "message": fmt.Sprintf("My note number %d says %d.", n, n*n)})
-	q, _ := http.NewRequest(http.MethodPost, address+"/chat", bytes.NewReader(body))
+	q, _ := http.NewRequestWithContext(ctx, http.MethodPost, address+"/chat", bytes.NewReader(body))
 	q.Header.Set("Content-Type", "application/json")
 	q.Header.Set("Authorization", "Bearer "+key)
-	a, err := client.Do(q)
+	if a, err = http.DefaultClient.Do(q); err != nil {
+		return "", nil, err
+	}
+	defer a.Body.Close()
 	var reply struct {
 		TurnID string `json:"turn_id"`
 	}
-	if err == nil {
-		err = json.NewDecoder(a.Body).Decode(&reply)
-		a.Body.Close()
+	err = json.NewDecoder(a.Body).Decode(&reply)
+	return reply.TurnID, a, err
+}
+
+// comeBack is when an answer asks to be asked for again: 0 if it does not.
+func comeBack(a *http.Response) time.Duration {
+	if a == nil || a.StatusCode != http.StatusServiceUnavailable {
+		return 0
 	}
+	seconds, _ := strconv.Atoi(a.Header.Get("Retry-After"))
+	return time.Duration(seconds) * time.Second
+}
+
+func (l *ledger) told(write func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	write()
+}
+
+// write keeps what became of one turn.
+func (l *ledger) write(who talker, turn string, a *http.Response, err error) {
 	switch {
+	case a != nil && a.StatusCode >= http.StatusInternalServerError:
+		l.failed, l.refused = l.failed+1, l.refused+1
+		l.failures[a.Status]++
 	case err != nil:
 		l.failed++
 		l.failures["no answer"]++
 	case a.StatusCode != http.StatusOK:
 		l.failed++
 		l.failures[a.Status]++
-		if a.StatusCode >= http.StatusInternalServerError {
-			l.refused++
-		}
 	default:
-		l.answered[reply.TurnID] = who
+		l.answered[turn] = who
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/aguante-chat/aguante/shared/graph/neo4j"
 	"github.com/aguante-chat/aguante/test/stack"
 )
@@ -132,10 +134,12 @@ func (w *world) breakParts(ctx context.Context) (broken []string, err error) {
 		}
 		broken = append(broken, strings.Join(said, " and "))
 		pause(ctx, time.Second+rand.N(4*time.Second))
+		group, mending := errgroup.WithContext(context.WithoutCancel(ctx)) // at once: Neo4j takes long to start
 		for _, m := range mend {
-			if err := m(context.WithoutCancel(ctx)); err != nil {
-				return broken, err
-			}
+			group.Go(func() error { return m(mending) })
+		}
+		if err := group.Wait(); err != nil {
+			return broken, err
 		}
 		pause(ctx, rand.N(2*time.Second))
 	}
