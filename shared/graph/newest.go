@@ -34,15 +34,16 @@ func Newest(q Query) bool {
 	return asks
 }
 
-// rankNewest puts turns that state what still holds before others, and the newer ones first.
+// rankNewest puts turns that state what still holds before others, and the newer ones first; the same words once.
 func rankNewest(q Query, c Corpus) []Item {
 	hits := slices.SortedFunc(slices.Values(c.Hits), func(a, b Candidate) int {
 		return cmp.Or(cmp.Compare(min(len(b.Facts), 1), min(len(a.Facts), 1)), b.At.Compare(a.At), cmp.Compare(b.Order, a.Order))
 	})
-	hits = hits[:min(len(hits), max(q.Limit, 0), MaxItems)]
-	items := make([]Item, len(hits))
-	for i := range hits {
-		items[i] = passage{Candidate: &hits[i]}.item(1/float64(i+1), weights{})
-	}
-	return items
+	return once(q, func(yield func(Item) bool) {
+		for i := range hits {
+			if !yield(passage{Candidate: &hits[i]}.item(1/float64(i+1), weights{})) {
+				return
+			}
+		}
+	})
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -54,7 +55,8 @@ func SearchTerms(q Query) []string {
 }
 
 // Rank orders what a store found, best first: BM25, more for turns that hold more of the question, their neighbours'
-// share, more for speakers whom the question names. What asks for nothing in particular gets the newest. Measured in docs/recall.md.
+// share, more for speakers whom the question names; the same words once. What asks for nothing in particular gets the newest.
+// Measured in docs/recall.md.
 func Rank(q Query, c Corpus) []Item {
 	if Newest(q) {
 		return rankNewest(q, c)
@@ -80,7 +82,30 @@ func Rank(q Query, c Corpus) []Item {
 	slices.SortFunc(items, func(a, b Item) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), b.At.Compare(a.At), cmp.Compare(a.TurnID, b.TurnID))
 	})
-	return items[:min(len(items), max(q.Limit, 0), MaxItems)]
+	return once(q, slices.Values(items))
+}
+
+// once takes as many items as q asks for, best first. What says the same in the same words takes one place, or a question
+// that is asked often would fill them all; of several, one that carries a fact stands for them.
+func once(q Query, items iter.Seq[Item]) []Item {
+	taken := make([]Item, 0, min(max(q.Limit, 0), MaxItems))
+	places := map[string]int{}
+	for item := range items {
+		if len(taken) == cap(taken) {
+			break
+		}
+		words := item.Speaker + "\x00" + Key(item.Text)
+		place, said := places[words]
+		switch {
+		case !said:
+			places[words] = len(taken)
+			taken = append(taken, item)
+		case taken[place].Fact == nil && item.Fact != nil:
+			item.Score = taken[place].Score
+			taken[place] = item
+		}
+	}
+	return taken
 }
 
 // passage is a candidate with its terms counted.

@@ -64,7 +64,7 @@ var recalling = []promise{
 	{"at most as many items as asked for, each turn once", func(m *memory) {
 		var writes []graph.Write
 		for i := range 60 {
-			writes = append(writes, m.said(fmt.Sprint("t", i), i, "coffee coffee and more coffee"))
+			writes = append(writes, m.said(fmt.Sprint("t", i), i, fmt.Sprint("coffee coffee and more coffee of cup ", i)))
 		}
 		m.write(writes...)
 		for limit, want := range map[int]int{-1: 0, 0: 0, 1: 1, 7: 7, graph.MaxItems: graph.MaxItems, 1000: graph.MaxItems} {
@@ -72,6 +72,22 @@ var recalling = []promise{
 			slices.Sort(ids)
 			m.mustBe(fmt.Sprint("items of ", limit), len(slices.Compact(ids)), want)
 		}
+	}},
+	{"a question that is asked again and again leaves room for what answers it", func(m *memory) {
+		m.write(m.said("t0", 0, "my sister Lucía lives in Cuenca"))
+		for i := range 12 {
+			m.write(m.said(fmt.Sprint("again", i), 1+i, []string{"Where does my sister live?", " where does  my sister LIVE?"}[i%2]))
+		}
+		ids := itemIDs(m.ask(graph.Query{User: m.user, Text: "Where does my sister live?", Limit: 10}))
+		m.mustBe("places", len(ids), 2)
+		m.mustBe("the answer has one", slices.Contains(ids, "t0"), true)
+	}},
+	{"what is asked of everything is not answered by itself again and again", func(m *memory) {
+		m.write(m.said("t0", 0, "what a day"))
+		for i := range 12 {
+			m.write(m.said(fmt.Sprint("again", i), 1+i, "What do you know about me?"))
+		}
+		m.mustBe("found", itemIDs(m.ask(graph.Query{User: m.user, Text: "What do you know about me?", Limit: 10})), []string{"again11", "t0"})
 	}},
 	{"scores are from 0 to 1 and fall", func(m *memory) {
 		m.write(m.said("t1", 0, "coffee"), m.said("t2", 1, "coffee with milk and the train to Guayaquil"))
