@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -99,9 +100,11 @@ func (w *wiring) follow(p *turn.Parts) {
 // bad names the files that chat goes on without.
 func (w *wiring) bad() error {
 	var faults []error
-	for name, fault := range map[string]string{"engines file": w.chain.Fault(), "flags file": w.flags.Fault(), "limits file": w.quota.Fault()} {
-		if fault != "" {
-			faults = append(faults, fmt.Errorf("%s: %s", name, fault))
+	for _, file := range []struct{ name, fault string }{
+		{"engines file", w.chain.Fault()}, {"flags file", w.flags.Fault()}, {"limits file", w.quota.Fault()},
+	} {
+		if file.fault != "" {
+			faults = append(faults, fmt.Errorf("%s: %s", file.name, file.fault))
 		}
 	}
 	return errors.Join(faults...)
@@ -251,12 +254,21 @@ func (w *wiring) edge(teller *turn.Teller) (*serve.Function, error) {
 	return &serve.Function{Name: "chat", Handler: handler, Health: health, Close: w.close}, nil
 }
 
+// followed is a file that is read again when it changes.
+type followed interface {
+	Fault() string // why it is not used as it is, or nothing
+	FaultSince() time.Time
+}
+
 // health is that of the dependencies, and of the files that are followed while chat runs.
 func (w *wiring) health(teller *turn.Teller, keys *httpapi.Keys) serve.Health {
 	statuses := append(teller.Statuses(), w.capacity.Statuses()...)
-	for name, fault := range map[string]string{"flags file": w.flags.Fault(), "limits file": w.quota.Fault(), "keys file": keys.Fault(), "policy file": w.policy.Fault()} {
-		if fault != "" {
-			statuses = append(statuses, guard.Status{Dependency: name, Zone: limits.ZoneSync, State: "bad", LastError: fault})
+	for _, file := range []struct {
+		name string
+		followed
+	}{{"flags file", w.flags}, {"limits file", w.quota}, {"keys file", keys}, {"policy file", w.policy}} {
+		if fault := file.Fault(); fault != "" {
+			statuses = append(statuses, guard.Status{Dependency: file.name, Zone: limits.ZoneSync, State: "bad", Since: file.FaultSince(), LastError: fault})
 		}
 	}
 	return serve.NewHealth(statuses...)

@@ -31,6 +31,9 @@ func TestABadFileDoesNotStopAStart(t *testing.T) {
 			t.Errorf("/health does not say %q: %s", says, health)
 		}
 	}
+	if strings.Contains(health, `"since":"0001`) {
+		t.Errorf("/health does not say since when: %s", health)
+	}
 	for name, text := range map[string]string{"engines.yaml": "engines: []", "flags.yaml": "async-enabled: true", "limits.yaml": ""} {
 		if err := os.WriteFile(paths[name], []byte(text), 0o600); err != nil {
 			t.Fatal(err)

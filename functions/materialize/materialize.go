@@ -94,7 +94,7 @@ func (f *function) routes() http.Handler {
 func (f *function) health() serve.Health {
 	statuses := []guard.Status{f.guard.Status()}
 	if fault := f.flags.Fault(); fault != "" {
-		statuses = append(statuses, guard.Status{Dependency: "flags file", Zone: limits.ZoneAsync, State: "bad", LastError: fault})
+		statuses = append(statuses, guard.Status{Dependency: "flags file", Zone: limits.ZoneAsync, State: "bad", Since: f.flags.FaultSince(), LastError: fault})
 	}
 	h := serve.NewHealth(statuses...)
 	h.Load = f.worker.Load()

@@ -43,9 +43,15 @@ type Flags struct {
 	path    string
 	log     *slog.Logger
 	current atomic.Pointer[flagSet]
-	fault   atomic.Pointer[string]
+	fault   atomic.Pointer[fault]
 	stop    context.CancelFunc
 	stopped chan struct{}
+}
+
+// fault is why the flags file is not in force, and since when.
+type fault struct {
+	why   string
+	since time.Time
 }
 
 // rereadEvery is how soon a changed flags file holds: well within the 60 s that a flag rollback may take (WS4).
@@ -98,9 +104,12 @@ func (f *Flags) follow(ctx context.Context) {
 // take puts new flags in force, and logs when they or the fault change.
 func (f *Flags) take(flags flagSet, err error) {
 	if err != nil {
-		if fault := err.Error(); f.Fault() != fault {
-			f.fault.Store(&fault)
-			f.log.Warn("flags file is bad: the last good flags stay in force", "error", fault)
+		if why, since := err.Error(), f.FaultSince(); f.Fault() != why {
+			if since.IsZero() {
+				since = time.Now()
+			}
+			f.fault.Store(&fault{why, since})
+			f.log.Warn("flags file is bad: the last good flags stay in force", "error", why)
 		}
 		return
 	}
@@ -142,9 +151,17 @@ func (f *Flags) MaterializersFor(session string) bool {
 // Fault says why the flags file is not in force, or nothing.
 func (f *Flags) Fault() string {
 	if fault := f.fault.Load(); fault != nil {
-		return *fault
+		return fault.why
 	}
 	return ""
+}
+
+// FaultSince is when the flags file began not to be in force: zero while it is.
+func (f *Flags) FaultSince() time.Time {
+	if fault := f.fault.Load(); fault != nil {
+		return fault.since
+	}
+	return time.Time{}
 }
 
 // Close stops following the file.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -45,6 +46,14 @@ func (p *Policy) Fault() string {
 		return ""
 	}
 	return p.file.Fault()
+}
+
+// FaultSince is when the file began not to be used as it is: zero while it is.
+func (p *Policy) FaultSince() time.Time {
+	if p.file == nil {
+		return time.Time{}
+	}
+	return p.file.FaultSince()
 }
 
 // current is the policy in force. A file that has become unreadable leaves the one that was.

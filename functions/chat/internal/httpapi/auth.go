@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -63,6 +64,14 @@ func (k *Keys) Fault() string {
 		return ""
 	}
 	return k.file.Fault()
+}
+
+// FaultSince is when the file began not to be used as it is: zero while it is.
+func (k *Keys) FaultSince() time.Time {
+	if k == nil {
+		return time.Time{}
+	}
+	return k.file.FaultSince()
 }
 
 // current returns the keys. A file that has become unreadable leaves those that were.

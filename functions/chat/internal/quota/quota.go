@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -63,6 +64,14 @@ func (f *File) Fault() string {
 		return ""
 	}
 	return f.file.Fault()
+}
+
+// FaultSince is when the file began not to be used as it is: zero while it is.
+func (f *File) FaultSince() time.Time {
+	if f == nil {
+		return time.Time{}
+	}
+	return f.file.FaultSince()
 }
 
 func parse(text []byte) (Quota, error) {

@@ -22,6 +22,7 @@ type File[T any] struct {
 	looked time.Time
 	seen   time.Time // modification time of what was read last
 	fault  error     // why the file as it is now is not used
+	since  time.Time // when it was first not used; zero while it is
 	now    T
 }
 
@@ -61,6 +62,13 @@ func (f *File[T]) Fault() string {
 	return f.fault.Error()
 }
 
+// FaultSince is when the file began not to be used as it is: zero while it is.
+func (f *File[T]) FaultSince() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.since
+}
+
 // read takes what the file says if it has changed.
 func (f *File[T]) read() error {
 	f.looked = time.Now()
@@ -77,8 +85,11 @@ func (f *File[T]) read() error {
 	if err == nil {
 		next, err = f.parse(text)
 	}
-	if f.fault = err; err == nil {
-		f.now = next
+	switch f.fault = err; {
+	case err == nil:
+		f.now, f.since = next, time.Time{}
+	case f.since.IsZero():
+		f.since = f.looked
 	}
 	return err
 }

@@ -49,7 +49,8 @@ type Chain struct {
 	links   []*link
 	changed time.Time // the file that links were read from
 	looked  time.Time
-	fault   error // why the file as it is now is not used
+	fault   error     // why the file as it is now is not used
+	since   time.Time // when it was first not used
 }
 
 // link is one engine of the chain.
@@ -118,7 +119,7 @@ func (c *Chain) Statuses() []guard.Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fault != nil {
-		all = append(all, guard.Status{Dependency: engineFile, Zone: limits.ZoneSync, State: bad, Since: c.looked, LastError: c.fault.Error()})
+		all = append(all, guard.Status{Dependency: engineFile, Zone: limits.ZoneSync, State: bad, Since: c.since, LastError: c.fault.Error()})
 	}
 	return all
 }
@@ -148,6 +149,9 @@ func (c *Chain) look(now time.Time) {
 		specs, err = loadFile(c.File, c.Getenv)
 	}
 	if err != nil {
+		if c.fault == nil {
+			c.since = now
+		}
 		if c.fault == nil || c.fault.Error() != err.Error() {
 			c.Log.Error("the engines file is not taken", "error", err)
 		}
