@@ -13,8 +13,12 @@ run: ## chat with it: everything on this machine, nothing to install but Go
 	@echo "building (the first time takes a few minutes) …"
 	@$(GO) build -o $(BIN)/aguante ./cmd/aguante && exec $(BIN)/aguante up
 
+# Whole systems are broken one after the other, and nothing else is tested beside them: they are held to time limits.
+test: SYSTEMS = $(filter $(addprefix %/test/,accounting drills faults integration),$(shell $(GO) list work))
+test: PARTS = $(filter-out $(SYSTEMS),$(shell $(GO) list work))
 test: ## every test, with real Redis, Neo4j and Chromium (installed when missing, as root)
-	@$(GO) run ./test/stack/with $(GO) test -race -timeout 20m work
+	@$(GO) run ./test/stack/with $(GO) test -race -timeout 20m $(PARTS)
+	@$(GO) run ./test/stack/with $(GO) test -race -timeout 20m -p 1 $(SYSTEMS)
 	@for m in $(MODULES); do (cd $$m && GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build ./...) || exit 1; done
 
 e2e: ## config/knative on the Kubernetes of KUBECONFIG, or on one of its own (on Debian, as root)

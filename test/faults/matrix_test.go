@@ -89,7 +89,7 @@ func TestEveryFaultStaysInItsCell(t *testing.T) {
 		t.Skip("no Neo4j: go run ./test/stack/with go test ./test/faults")
 	}
 	stack.Alone(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	w, err := newWorld(ctx, t.TempDir())
 	if err != nil {
