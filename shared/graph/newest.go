@@ -34,10 +34,20 @@ func Newest(q Query) bool {
 	return asks
 }
 
-// rankNewest puts turns that state what still holds before others, and the newer ones first; the same words once.
+// rankNewest puts turns that state what still holds before others, those that only ask last, and the newer ones first; the
+// same words once.
 func rankNewest(q Query, c Corpus) []Item {
+	tells := func(c Candidate) int {
+		switch {
+		case len(c.Facts) > 0:
+			return 2
+		case c.asks():
+			return 0
+		}
+		return 1
+	}
 	hits := slices.SortedFunc(slices.Values(c.Hits), func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(min(len(b.Facts), 1), min(len(a.Facts), 1)), b.At.Compare(a.At), cmp.Compare(b.Order, a.Order))
+		return cmp.Or(cmp.Compare(tells(b), tells(a)), b.At.Compare(a.At), cmp.Compare(b.Order, a.Order))
 	})
 	return once(q, func(yield func(Item) bool) {
 		for i := range hits {

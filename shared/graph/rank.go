@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Candidate is a turn that a store offers for ranking.
@@ -40,6 +41,10 @@ const (
 // answered by Melanie, who says "I".
 const spoken = 2
 
+// asked is how much of its score a turn keeps that ends by asking and states nothing: who asks for something again and again,
+// each time in other words, is to find what answers it.
+const asked = 0.5
+
 // neighbours is the share of its neighbours' scores that a turn gets, by their place: in a conversation the answer often
 // shares no word with the question, but follows a turn that does.
 var neighbours = []struct {
@@ -55,7 +60,7 @@ func SearchTerms(q Query) []string {
 }
 
 // Rank orders what a store found, best first: BM25, more for turns that hold more of the question, their neighbours'
-// share, more for speakers whom the question names; the same words once. What asks for nothing in particular gets the newest.
+// share, more for speakers whom the question names, less for turns that only ask; the same words once. What asks for nothing in particular gets the newest.
 // Measured in docs/recall.md.
 func Rank(q Query, c Corpus) []Item {
 	if Newest(q) {
@@ -74,6 +79,9 @@ func Rank(q Query, c Corpus) []Item {
 		score := p.own + fromNeighbours(passages, i)
 		if named[p.Speaker] {
 			score *= spoken
+		}
+		if p.asks() {
+			score *= asked
 		}
 		if score > 0 {
 			items = append(items, p.item(score/(score+weights.sum), weights))
@@ -116,9 +124,15 @@ type passage struct {
 	own    float64 // score of its own words
 }
 
+// asks tells whether the turn ends by asking, and no fact was drawn from it that holds.
+func (c *Candidate) asks() bool {
+	last, _ := utf8.DecodeLastRuneInString(strings.TrimSpace(c.Text))
+	return len(c.Facts) == 0 && strings.ContainsRune("?？؟", last)
+}
+
 // passages counts every candidate's terms, and names the speakers whom the question names.
 func (c Corpus) passages(q Query) ([]passage, map[string]bool) {
-	asked := set(strings.Join(append(SearchTerms(q), Analyze(q.Asker)...), " "))
+	words := set(strings.Join(append(SearchTerms(q), Analyze(q.Asker)...), " "))
 	passages := make([]passage, 0, len(c.Hits)+len(c.Near))
 	named := map[string]bool{}
 	for _, candidates := range [][]Candidate{c.Hits, c.Near} {
@@ -130,7 +144,7 @@ func (c Corpus) passages(q Query) ([]passage, map[string]bool) {
 			}
 			passages = append(passages, p)
 			if _, known := named[p.Speaker]; !known {
-				named[p.Speaker] = slices.ContainsFunc(Analyze(p.Speaker), func(t string) bool { return asked[t] })
+				named[p.Speaker] = slices.ContainsFunc(Analyze(p.Speaker), func(t string) bool { return words[t] })
 			}
 		}
 	}

@@ -55,7 +55,7 @@ var recalling = []promise{
 			m.said("t3", 2, "what a day"), m.said("t4", 3, "What do you know about me?"))
 		for _, text := range []string{"What do you know about me?", "tell me about myself", "What did I tell you?", "Who am I?",
 			"do you remember me?", "¿Qué sabes de mí?"} {
-			m.mustBe(text, itemIDs(m.recall(text)), []string{"t2", "t4", "t3", "t1"})
+			m.mustBe(text, itemIDs(m.recall(text)), []string{"t2", "t3", "t1", "t4"})
 		}
 		m.mustBe("newest", itemIDs(m.ask(graph.Query{User: m.user, Text: "tell me about me", Limit: 1})), []string{"t2"})
 	}},
@@ -82,12 +82,24 @@ var recalling = []promise{
 		m.mustBe("places", len(ids), 2)
 		m.mustBe("the answer has one", slices.Contains(ids, "t0"), true)
 	}},
+	{"so does one that is asked in other words each time", func(m *memory) {
+		m.write(m.said("t0", 0, "My sister Lucía lives in Cuenca."))
+		for i, question := range []string{
+			"What do you know about my sister?", "Do you remember my sister?", "My sister lives where?", "Is my sister well?",
+			"¿Where is my sister?", "How is my sister?", "My sister?", "And my sister, where does she live?", "Who is my sister?",
+			"Where does my sister live, again?", "Does my sister live here?", "Is that where my sister lives?",
+		} {
+			m.write(m.said(fmt.Sprint("asked", i), 1+i, question))
+		}
+		ids := itemIDs(m.ask(graph.Query{User: m.user, Text: "What about my sister, where does she live?", Limit: 3}))
+		m.mustBe("the answer is among the first three", slices.Contains(ids, "t0"), true)
+	}},
 	{"what is asked of everything is not answered by itself again and again", func(m *memory) {
 		m.write(m.said("t0", 0, "what a day"))
 		for i := range 12 {
 			m.write(m.said(fmt.Sprint("again", i), 1+i, "What do you know about me?"))
 		}
-		m.mustBe("found", itemIDs(m.ask(graph.Query{User: m.user, Text: "What do you know about me?", Limit: 10})), []string{"again11", "t0"})
+		m.mustBe("found", itemIDs(m.ask(graph.Query{User: m.user, Text: "What do you know about me?", Limit: 10})), []string{"t0", "again11"})
 	}},
 	{"scores are from 0 to 1 and fall", func(m *memory) {
 		m.write(m.said("t1", 0, "coffee"), m.said("t2", 1, "coffee with milk and the train to Guayaquil"))
