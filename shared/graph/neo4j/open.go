@@ -105,6 +105,7 @@ func attempt[T any](ctx context.Context, s *Store, doing string, execute execute
 		done, err = work(&transaction{ctx, tx})
 		return nil, err
 	})
+	s.schema.answered(ctx, err)
 	if err != nil {
 		return none, explain(ctx, doing, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/neo4j/neo4j-go-driver/v5/neo4j"
 )
@@ -21,17 +22,37 @@ var definitions = map[string]string{
 		OPTIONS {indexConfig: {` + "`fulltext.analyzer`: 'whitespace', `fulltext.eventually_consistent`: false" + `}}`,
 }
 
+// sure is for how long a server that answered is taken for the same: an empty one in its place takes longer to start.
+const sure = 3 * time.Second
+
 // schema is whether the server has all of them.
 type schema struct {
-	done *atomic.Bool
-	turn chan struct{} // held by the one call that looks
+	seen *atomic.Pointer[time.Time] // when the server last answered, and had them; nil: it may lack some
+	turn chan struct{}              // held by the one call that looks
 }
 
-func newSchema() schema { return schema{new(atomic.Bool), make(chan struct{}, 1)} }
+func newSchema() schema { return schema{new(atomic.Pointer[time.Time]), make(chan struct{}, 1)} }
 
-// ensure makes what is missing, once; a call that fails leaves it to the next.
+// there tells whether nobody need look.
+func (s schema) there() bool {
+	seen := s.seen.Load()
+	return seen != nil && time.Since(*seen) < sure
+}
+
+// answered takes note of how a call ended. Who left in the middle of one says nothing of the server.
+func (s schema) answered(ctx context.Context, err error) {
+	now := time.Now()
+	switch {
+	case err == nil:
+		s.seen.Store(&now)
+	case ctx.Err() == nil:
+		s.seen.Store(nil)
+	}
+}
+
+// ensure makes what is missing; a call that fails leaves it to the next.
 func (s schema) ensure(ctx context.Context, session neo4j.SessionWithContext) error {
-	if s.done.Load() {
+	if s.there() {
 		return nil
 	}
 	select {
@@ -40,7 +61,7 @@ func (s schema) ensure(ctx context.Context, session neo4j.SessionWithContext) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if s.done.Load() {
+	if s.there() {
 		return nil
 	}
 	missing, err := missing(ctx, session)
@@ -57,7 +78,7 @@ func (s schema) ensure(ctx context.Context, session neo4j.SessionWithContext) er
 			return err
 		}
 	}
-	s.done.Store(true)
+	s.answered(ctx, nil)
 	return nil
 }
 
