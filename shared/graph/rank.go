@@ -60,8 +60,8 @@ func SearchTerms(q Query) []string {
 }
 
 // Rank orders what a store found, best first: BM25, more for turns that hold more of the question, their neighbours'
-// share, more for speakers whom the question names, less for turns that only ask; the same words once. What asks for nothing in particular gets the newest.
-// Measured in docs/recall.md.
+// share, more for speakers whom the question names, less for turns that only ask; the same words once. What asks for
+// nothing in particular gets the newest. Measured in docs/recall.md.
 func Rank(q Query, c Corpus) []Item {
 	if Newest(q) {
 		return rankNewest(q, c)
@@ -74,23 +74,26 @@ func Rank(q Query, c Corpus) []Item {
 	slices.SortFunc(passages, func(a, b passage) int {
 		return cmp.Or(cmp.Compare(a.SessionID, b.SessionID), cmp.Compare(a.Order, b.Order))
 	})
-	items := make([]Item, 0, len(passages))
-	for i, p := range passages {
-		score := p.own + fromNeighbours(passages, i)
+	for i := range passages {
+		p := &passages[i]
+		p.score = p.own + fromNeighbours(passages, i)
 		if named[p.Speaker] {
-			score *= spoken
+			p.score *= spoken
 		}
 		if p.asks() {
-			score *= asked
-		}
-		if score > 0 {
-			items = append(items, p.item(score/(score+weights.sum), weights))
+			p.score *= asked
 		}
 	}
-	slices.SortFunc(items, func(a, b Item) int {
-		return cmp.Or(cmp.Compare(b.Score, a.Score), b.At.Compare(a.At), cmp.Compare(a.TurnID, b.TurnID))
+	slices.SortFunc(passages, func(a, b passage) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), b.At.Compare(a.At), cmp.Compare(a.TurnID, b.TurnID))
 	})
-	return once(q, slices.Values(items))
+	return once(q, func(yield func(Item) bool) {
+		for _, p := range passages {
+			if p.score <= 0 || !yield(p.item(p.score/(p.score+weights.sum), weights)) {
+				return
+			}
+		}
+	})
 }
 
 // once takes as many items as q asks for, best first. What says the same in the same words takes one place, or a question
@@ -122,6 +125,7 @@ type passage struct {
 	counts map[string]int
 	length int     // in terms
 	own    float64 // score of its own words
+	score  float64 // of all that counts
 }
 
 // asks tells whether the turn ends by asking, and no fact was drawn from it that holds.
