@@ -132,8 +132,11 @@ func TestChatGoesOnWithoutItsStores(t *testing.T) {
 			}
 			c, mended := newCaller(t), time.Now()
 			eventually(t, "chat has it back", 2*time.Minute, func() bool { return len(c.say(t, someone("back"), "Where do I live?").Degraded) == 0 })
-			t.Logf("%v, slowest %v; %d of them say %s is lacking; whole again %v after",
-				r, at(r.took, 1), degraded, broken.dependency, time.Since(mended).Round(time.Millisecond))
+			whole, user := time.Since(mended), someone("eva")
+			c.say(t, user, "My aunt Rosa lives in Loja.")
+			eventually(t, "what is said then is remembered", time.Minute, func() bool { return c.remembered(t, user, "Where does Rosa live?", "Loja") })
+			t.Logf("%v, slowest %v; %d of them say %s is lacking; whole again %v after, and remembers %v after",
+				r, at(r.took, 1), degraded, broken.dependency, whole.Round(time.Millisecond), time.Since(mended).Round(time.Millisecond))
 		})
 	}
 }
