@@ -32,7 +32,7 @@ const idle = time.Second
 // Store is a graph.Store in a Neo4j server.
 type Store struct {
 	driver neo4j.DriverWithContext
-	schema schema
+	schema *schema
 }
 
 var _ graph.Store = (*Store)(nil)
@@ -58,7 +58,7 @@ func Open(_ context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("neo4j: %w", err)
 	}
-	return &Store{driver: driver, schema: newSchema()}, nil
+	return &Store{driver: driver, schema: newSchema(driver)}, nil
 }
 
 // Ping asks the server for an answer, once constraints and indexes are there.
@@ -71,7 +71,10 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Close closes all connections.
-func (s *Store) Close() error { return s.driver.Close(context.Background()) }
+func (s *Store) Close() error {
+	s.schema.close()
+	return s.driver.Close(context.Background())
+}
 
 // transaction is one attempt at a transaction.
 type transaction struct {
