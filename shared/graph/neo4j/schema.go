@@ -7,11 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/neo4j/neo4j-go-driver/v5/neo4j"
+	"golang.org/x/sync/singleflight"
 )
 
 // definitions are the constraints and indexes, by name. Terms come analyzed; the full-text index only parts them.
@@ -40,17 +40,10 @@ type schema struct {
 	driver neo4j.DriverWithContext
 	seen   atomic.Pointer[time.Time] // when the server last answered, and had them; nil: it may lack some
 	turn   chan struct{}             // held by the one call that looks
-	making *making                   // the last one; belongs to who holds turn
+	making singleflight.Group
 
 	running context.Context // ends with the Store
 	stop    context.CancelFunc
-	makers  sync.WaitGroup
-}
-
-// making is definitions being made. err is its end's, once done is closed.
-type making struct {
-	done chan struct{}
-	err  error
 }
 
 func newSchema(driver neo4j.DriverWithContext) *schema {
@@ -59,10 +52,10 @@ func newSchema(driver neo4j.DriverWithContext) *schema {
 	return s
 }
 
-// close stops what is being made.
+// close stops what is being made, and waits for its end.
 func (s *schema) close() {
 	s.stop()
-	s.makers.Wait()
+	_, _, _ = s.making.Do("", func() (any, error) { return nil, nil })
 }
 
 // there tells whether nobody need look.
@@ -109,28 +102,11 @@ func (s *schema) ensure(ctx context.Context, session neo4j.SessionWithContext) e
 // wait has what is missing made, and waits for it. It goes on when the call ends: what a cold server cannot do within one call it
 // would be asked for again by each, and never come to an end.
 func (s *schema) wait(ctx context.Context, all []lack) error {
-	if s.making == nil || s.making.ended() {
-		m := &making{done: make(chan struct{})}
-		s.making = m
-		s.makers.Go(func() {
-			defer close(m.done)
-			m.err = s.make(all)
-		})
-	}
 	select {
-	case <-s.making.done:
-		return s.making.err
+	case made := <-s.making.DoChan("", func() (any, error) { return nil, s.make(all) }):
+		return made.Err
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-func (m *making) ended() bool {
-	select {
-	case <-m.done:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -153,7 +129,7 @@ func (s *schema) make(all []lack) error {
 			return err
 		}
 	}
-	if err := auto(ctx, session, `CALL db.awaitIndexes(20)`, nil); err != nil {
+	if err := auto(ctx, session, `CALL db.awaitIndexes(20)`, nil); err != nil { // seconds
 		return err
 	}
 	if all, err = missing(ctx, session); err == nil && len(all) > 0 {
