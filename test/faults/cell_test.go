@@ -121,7 +121,7 @@ func (s *system) warmUp(ctx context.Context, control *system) (look, error) {
 		if time.Now().After(end) {
 			return look{}, fmt.Errorf("it is not well without any fault: %+v", c.broken)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // of rest for those beside it
 	}
 }
 
@@ -167,13 +167,9 @@ func (c cell) recover(ctx context.Context, s *system, r *result) error {
 	r.answered, r.lost, r.twice = s.account(ctx)
 	var err error
 	for end := time.Now().Add(patience); ; time.Sleep(time.Second) { // a connection's goroutines end a moment after it
-		if r.healed, err = s.look(ctx); err != nil || r.leavesNothing() || time.Now().After(end) {
+		r.healed, err = s.look(ctx)
+		if left := r.healed.moreGoroutines(r.well) || r.healed.moreHeap(r.well); err != nil || !left || time.Now().After(end) {
 			return err
 		}
 	}
-}
-
-// leavesNothing tells whether chat has no more goroutines and memory than before the fault.
-func (r *result) leavesNothing() bool {
-	return r.healed.goroutines <= r.well.goroutines+moreGoroutines && r.healed.heap <= r.well.heap+moreHeap
 }

@@ -38,9 +38,9 @@ func (r result) judge() (broken []string) {
 	}
 	r.judgeAnswers(check)
 	r.judgeLatency(check)
-	check(r.later.goroutines <= r.open.goroutines+moreGoroutines, "goroutines grow: %d, then %d", r.open.goroutines, r.later.goroutines)
-	check(r.healed.goroutines <= r.well.goroutines+moreGoroutines, "goroutines are left: %d before, %d after", r.well.goroutines, r.healed.goroutines)
-	check(r.healed.heap <= r.well.heap+moreHeap, "memory is left: %d bytes before, %d after", r.well.heap, r.healed.heap)
+	check(!r.later.moreGoroutines(r.open), "goroutines grow: %d, then %d", r.open.goroutines, r.later.goroutines)
+	check(!r.healed.moreGoroutines(r.well), "goroutines are left: %d before, %d after", r.well.goroutines, r.healed.goroutines)
+	check(!r.healed.moreHeap(r.well), "memory is left: %d bytes before, %d after", r.well.heap, r.healed.heap)
 	check(r.healed.lines-r.well.lines <= moreLines, "%d lines in the log", r.healed.lines-r.well.lines)
 	window := r.cell.window()
 	if !*full {
@@ -50,6 +50,10 @@ func (r result) judge() (broken []string) {
 	check(r.lost == 0 && r.twice == 0, "of %d answered turns %d are lost, %d are there twice", r.answered, r.lost, r.twice)
 	return broken
 }
+
+func (l look) moreGoroutines(than look) bool { return l.goroutines > than.goroutines+moreGoroutines }
+
+func (l look) moreHeap(than look) bool { return l.heap > than.heap+moreHeap }
 
 // judgeAnswers: no 5xx, and every answer, /health and the metrics name what is lacking.
 func (r result) judgeAnswers(check func(bool, string, ...any)) {
