@@ -33,7 +33,7 @@ func TestWhatTheFileSaidLastAndRightlyIsInForce(t *testing.T) {
 			{"", 2, 7, 4},
 		} {
 			if i > 0 {
-				time.Sleep(Every + time.Millisecond)
+				time.Sleep(Every + time.Millisecond) // of the bubble's time
 			}
 			write(t, path, step.text, i)
 			if now := f.Now(); now != step.now {
