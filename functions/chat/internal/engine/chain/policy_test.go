@@ -185,15 +185,14 @@ func TestASlowEngineIsHedged(t *testing.T) {
 	})
 	second := newScripted(t, answerWhole)
 	c := open(t, entry("first", first.URL, "    hedge: true", "    breaker: {failures: 1}"), entry("second", second.URL))
-	for range 40 {
-		if a, err := c.Answer(t.Context(), hello(), nil); err != nil || a.Engine != "first" && len(second.asked()) > 1 {
+	for range 20 { // as many as are needed to know how slow it mostly is: none of them is hedged, however slow this machine
+		if a, err := c.Answer(t.Context(), hello(), nil); err != nil || a.Engine != "first" || len(second.asked()) != 0 {
 			t.Fatalf("got %+v, %v", a, err)
 		}
 	}
-	early := len(second.asked()) // the slowest of the forty may have been hedged
 	slow.Store(true)
 	a, err := c.Answer(t.Context(), hello(), nil)
-	if err != nil || a.Engine != "second" || len(second.asked()) != early+1 || a.Degraded != nil {
+	if err != nil || a.Engine != "second" || len(second.asked()) != 1 || a.Degraded != nil {
 		t.Fatalf("got %+v, %v", a, err)
 	}
 	<-first.left
@@ -203,18 +202,20 @@ func TestASlowEngineIsHedged(t *testing.T) {
 }
 
 func TestHedgesStayWithinTheirShare(t *testing.T) {
+	const calls = 80
+	var slower atomic.Int64
 	first, second := newScripted(t, func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(time.Millisecond * time.Duration(1+len(r.Header.Get("Traceparent"))))
+		time.Sleep(time.Duration(slower.Add(1)) * time.Millisecond) // slower than ever before, each time: all want a hedge
 		answerWhole(w, r)
 	}), newScripted(t, answerWhole)
 	c := open(t, entry("first", first.URL, "    hedge: true"), entry("second", second.URL))
-	for range 200 {
+	for range calls {
 		if _, err := c.Answer(t.Context(), hello(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if hedged := len(second.asked()); hedged > 10 {
-		t.Errorf("%d of 200 calls were hedged", hedged)
+	if hedged := len(second.asked()); hedged == 0 || float64(hedged) > calls*limits.Hedges.Of {
+		t.Errorf("%d of %d calls were hedged", hedged, calls)
 	}
 }
 
