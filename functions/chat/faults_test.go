@@ -17,10 +17,10 @@ import (
 type fault struct {
 	name          string
 	first, second []scene
-	figures       string // of both engines in the engines file
-	engine        string // that answers; empty: none does
-	text          string // that the caller has in the end; empty: line
-	failure       string // that the caller is told of
+	figures       [2]string // of the engines in their file
+	engine        string    // that answers; empty: none does
+	text          string    // that the caller has in the end; empty: line
+	failure       string    // that the caller is told of
 	degraded      []string
 	asked         [2]int // attempts that each engine saw
 	onlyStreams   bool
@@ -38,16 +38,16 @@ var faults = []fault{
 	{name: "503 for good", first: []scene{answers(503)}, engine: "second", degraded: []string{"first: error"}, asked: [2]int{1, 1}},
 	{name: "its key is wrong", first: []scene{answers(401)}, engine: "second", degraded: []string{"first: error"}, asked: [2]int{1, 1}},
 	{name: "reset before headers", first: []scene{resets}, engine: "second", degraded: []string{"first: error"}, asked: [2]int{1, 1}},
-	{name: "never answers", first: []scene{hangs}, figures: "timeout: 300ms, first_token: 300ms", engine: "second", degraded: []string{"first: timeout"}, asked: [2]int{1, 1}},
+	{name: "never answers", first: []scene{hangs}, figures: [2]string{"timeout: 300ms, first_token: 300ms"}, engine: "second", degraded: []string{"first: timeout"}, asked: [2]int{1, 1}},
 	{name: "headers at once, first token late", first: []scene{sends(hangs, ": hello\n\n", `data: {"choices":[{"index":0,"delta":{"role":"assistant"}}]}`+"\n\n")},
-		figures: "first_token: 200ms", engine: "second", degraded: []string{"first: timeout"}, asked: [2]int{1, 1}, onlyStreams: true},
+		figures: [2]string{"first_token: 200ms"}, engine: "second", degraded: []string{"first: timeout"}, asked: [2]int{1, 1}, onlyStreams: true},
 	{name: "cut with a clean end", first: []scene{sends(nil, delta(line[:half]))}, second: []scene{says(line)}, engine: "second", degraded: []string{"first: cut off"}, asked: [2]int{1, 1}, onlyStreams: true},
 	{name: "cut with a reset", first: []scene{sends(resets, delta(line[:half]))}, second: []scene{says(line[half:])}, engine: "second", degraded: []string{"first: cut off"}, asked: [2]int{1, 1}, onlyStreams: true},
 	{name: "cut, and another answer", first: []scene{sends(resets, delta("One thing is cer"))}, second: []scene{says("Nobody knows.")}, engine: "second",
 		text: "One thing is cer… Nobody knows.", degraded: []string{"first: cut off", "second: diverged"}, asked: [2]int{1, 1}, onlyStreams: true},
 	{name: "cut, and no prefill is taken", first: []scene{sends(resets, delta(line[:half]))}, second: []scene{refuses(400, "prefill_not_supported"), says(line)},
 		engine: "second", degraded: []string{"first: cut off"}, asked: [2]int{1, 2}, onlyStreams: true},
-	{name: "stalls open", first: []scene{sends(hangs, delta(line[:half]))}, figures: "stall: 200ms", engine: "second", degraded: []string{"first: stalled"}, asked: [2]int{1, 1}, onlyStreams: true},
+	{name: "stalls open", first: []scene{sends(hangs, delta(line[:half]))}, figures: [2]string{"stall: 200ms"}, engine: "second", degraded: []string{"first: stalled"}, asked: [2]int{1, 1}, onlyStreams: true},
 	{name: "a malformed event", first: []scene{sends(nil, delta(line[:half]), "data: {\"choices\":[{]\n\n", delta(line[half:]), doneLine)}, engine: "second", degraded: []string{"first: cut off"}, asked: [2]int{1, 1}, onlyStreams: true},
 	{name: "an error in the stream", first: []scene{sends(nil, delta(line[:half]), "data: {\"error\":{\"message\":\"overloaded\"}}\n\n")}, engine: "second", degraded: []string{"first: cut off"}, asked: [2]int{1, 1}, onlyStreams: true},
 	{name: "both break off", first: []scene{sends(resets, delta(line[:half]))}, second: []scene{sends(resets, delta(line[half:len(line)-7]))}, text: line[:len(line)-7],
@@ -55,7 +55,7 @@ var faults = []fault{
 	{name: "complete, and no [DONE]", first: []scene{sends(hangs, delta(line), lastLine)}, engine: "first", asked: [2]int{1, 0}, onlyStreams: true, silent: true},
 	{name: "[DONE], and no finish_reason", first: []scene{sends(nil, delta(line), doneLine)}, engine: "first", asked: [2]int{1, 0}, onlyStreams: true, silent: true},
 	{name: "too long for its context", first: []scene{refuses(400, "context_length_exceeded")}, failure: "the engine says no", asked: [2]int{1, 0}},
-	{name: "too long for it, not for the next", first: []scene{refuses(400, "context_length_exceeded")}, figures: "context: %d", engine: "second", degraded: []string{"first: refused"}, asked: [2]int{1, 1}},
+	{name: "too long for it, not for the next", first: []scene{refuses(400, "context_length_exceeded")}, figures: [2]string{"context: 1000", "context: 2000"}, engine: "second", degraded: []string{"first: refused"}, asked: [2]int{1, 1}},
 	{name: "a content filter", first: []scene{refuses(400, "content_filter")}, failure: "the engine says no", asked: [2]int{1, 0}},
 	{name: "a bad request", first: []scene{refuses(422, "")}, failure: "the engine says no", asked: [2]int{1, 0}},
 	{name: "no usage", first: []scene{sends(nil, delta(line), lastLine, doneLine)}, engine: "first", asked: [2]int{1, 0}, onlyStreams: true, silent: true},
@@ -110,15 +110,11 @@ func (f fault) check(t *testing.T, asked face) {
 	}
 }
 
-func enginesFile(t *testing.T, figures string, engines ...*actor) string {
+func enginesFile(t *testing.T, figures [2]string, engines ...*actor) string {
 	var b strings.Builder
 	b.WriteString("engines:\n")
 	for i, e := range engines {
-		own := figures
-		if strings.Contains(own, "%d") {
-			own = fmt.Sprintf(own, 1000*(i+1))
-		}
-		fmt.Fprintf(&b, "  - {name: %s, url: %s/v1, %s}\n", []string{"first", "second"}[i], e.URL, strings.TrimSuffix(own, ", "))
+		fmt.Fprintf(&b, "  - {name: %s, url: %s/v1, %s}\n", []string{"first", "second"}[i], e.URL, figures[i])
 	}
 	return file(t, "engines.yaml", strings.ReplaceAll(b.String(), ", }", "}"))
 }
@@ -137,7 +133,9 @@ func TestACallerWhoLeavesInTheMiddleCancelsTheEngineAtOnce(t *testing.T) {
 				left <- struct{}{}
 			})
 			second := play(t, says(line))
-			r := start(t, func(c *chat.Config) { c.EnginesFile = enginesFile(t, "breaker: {failures: 1}", first, second) })
+			r := start(t, func(c *chat.Config) {
+				c.EnginesFile = enginesFile(t, [2]string{"breaker: {failures: 1}"}, first, second)
+			})
 			ctx, leave := context.WithCancel(t.Context())
 			go func() { <-began; leave() }()
 			q, _ := http.NewRequestWithContext(ctx, http.MethodPost, r.URL+asked.path, strings.NewReader(asked.body))
@@ -178,7 +176,7 @@ func TestWhatOnlyOpenAIsLanguageHasWordsForPassesThrough(t *testing.T) {
 		}
 		begin(w, strings.Replace(lastLine, `"stop"`, `"tool_calls"`, 1), `data: {"choices":[],"usage":{"total_tokens":12,"prompt_tokens_details":{"cached_tokens":2}}}`+"\n\n", doneLine)
 	})
-	r := start(t, func(c *chat.Config) { c.EnginesFile = enginesFile(t, "", engine) })
+	r := start(t, func(c *chat.Config) { c.EnginesFile = enginesFile(t, [2]string{}, engine) })
 	const body = `{"n":2,"tools":[{"type":"function","function":{"name":"f"}}],"response_format":{"type":"json_object"},"messages":[{"role":"user","content":"x"}]`
 	_, whole := r.do(t, http.MethodPost, "/v1/chat/completions", body+"}")
 	for _, want := range []string{first, second, `"service_tier":"flex"`, `"created":7`, `"cached_tokens":2`, `"id":"chatcmpl-`} {

@@ -71,14 +71,11 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 		return err
 	case <-ctx.Done():
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	early, cancelEarly := context.WithTimeout(late, max(grace/2, grace-lastWords))
-	defer cancelEarly()
-	err := server.Shutdown(early)
+	words := min(lastWords, grace/2)
+	err := shutdown(server, grace-words)
 	cut(ErrDraining)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = server.Shutdown(late)
+		err = shutdown(server, words) // counted from here: a machine that was held up before leaves no less
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.Join(fmt.Errorf("requests still ran after %v", grace), server.Close())
@@ -87,6 +84,13 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 		err = errors.Join(err, served)
 	}
 	return err
+}
+
+// shutdown waits at most patience for the requests under way.
+func shutdown(server *http.Server, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return server.Shutdown(ctx)
 }
 
 // notReady is how long an instance says on /readyz that it leaves before it stops listening, so that no request is sent

@@ -47,7 +47,7 @@ func with(q *http.Request, headers ...string) *http.Request {
 
 func TestWhoMayResumeAStreamAndFromWhere(t *testing.T) {
 	server := miniredis.RunT(t)
-	h := &house{redis: "redis://" + server.Addr(), speaker: &speaker{pieces: []string{"a", "b"}, step: at(0)}, keys: keysFile(t), grace: time.Second}
+	h := &house{redis: "redis://" + server.Addr(), speaker: &speaker{pieces: []string{"a", "b"}, step: at(0)}, keys: keysFile(t)}
 	here := h.run(t)
 	var g got
 	if status := g.take(t, with(ask(t, here.url+"/chat", `{"message":"hi","stream":true}`), "Authorization", "Bearer shop"), 100); status != http.StatusOK || g.text != "ab" {
@@ -104,7 +104,7 @@ func TestWhoMayResumeAStreamAndFromWhere(t *testing.T) {
 }
 
 func TestACallerWithMoreThanWasKeptReadsItFromItsBeginning(t *testing.T) {
-	h := &house{redis: "redis://" + miniredis.RunT(t).Addr(), speaker: &speaker{pieces: []string{"a", "b", "c"}, step: at(200 * time.Millisecond)}, grace: time.Second}
+	h := &house{redis: "redis://" + miniredis.RunT(t).Addr(), speaker: &speaker{pieces: []string{"a", "b", "c"}, step: at(200 * time.Millisecond)}}
 	here := h.run(t)
 	var g got
 	g.take(t, ask(t, here.url+"/chat", `{"message":"hi","stream":true}`), 1)
@@ -132,7 +132,7 @@ func TestAStreamThatIsUnderWayIsFollowed(t *testing.T) {
 			return ctx.Err()
 		}
 	}
-	h := &house{redis: "redis://" + miniredis.RunT(t).Addr(), speaker: &speaker{pieces: []string{"a", "b", "c", "d"}, step: step}, grace: 100 * time.Millisecond}
+	h := &house{redis: "redis://" + miniredis.RunT(t).Addr(), speaker: &speaker{pieces: []string{"a", "b", "c", "d"}, step: step}}
 	here, there, elsewhere := h.run(t), h.run(t), h.run(t)
 	begun, ended := make(chan string), make(chan struct{})
 	first := got{begun: begun}
@@ -159,7 +159,7 @@ func TestAStreamThatIsUnderWayIsFollowed(t *testing.T) {
 func TestADrainEndsAStreamWithWhereItGoesOn(t *testing.T) {
 	for name, c := range map[string]struct{ end, word string }{"chat": {"resume", `"turn_id"`}, "openai": {"", `"resume"`}} {
 		t.Run(name, func(t *testing.T) {
-			h := &house{redis: "redis://" + miniredis.RunT(t).Addr(), grace: 400 * time.Millisecond}
+			h := &house{redis: "redis://" + miniredis.RunT(t).Addr()}
 			var here *instance
 			said := 0
 			h.speaker = &speaker{pieces: []string{"a", "b", "c"}, step: func(ctx context.Context) error {
@@ -188,7 +188,7 @@ func TestADrainEndsAStreamWithWhereItGoesOn(t *testing.T) {
 func TestWithoutRedisAStreamGoesOnAndSaysThatItCannotBeResumed(t *testing.T) {
 	server := redistest.Start(t)
 	said := 0
-	h := &house{redis: server.URL(), grace: time.Second, impatient: true}
+	h := &house{redis: server.URL(), impatient: true}
 	h.speaker = &speaker{pieces: strings.Split(strings.Repeat("a", 100), ""), step: func(ctx context.Context) error {
 		if said++; said == 10 {
 			server.Freeze()

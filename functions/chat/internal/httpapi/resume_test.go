@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -109,8 +111,7 @@ func (allOn) Enabled(string) bool { return true }
 // instance is one of several chats on one Redis.
 type instance struct {
 	url   string
-	drain context.CancelFunc
-	ended <-chan error
+	drain func() // begins to leave, at the end of its grace: what is under way has all the time it needs for its last words
 }
 
 type tester interface {
@@ -125,7 +126,6 @@ type house struct {
 	speaker *speaker
 	outbox  outbox
 	keys    *httpapi.Keys
-	grace   time.Duration
 
 	unkept    bool // keeps no streams
 	impatient bool // waits for Redis as long as a turn does
@@ -158,16 +158,21 @@ func (h *house) run(t tester) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, drain := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() {
-		err := serve.Serve(ctx, l, handler, h.grace)
-		keeper.Close()
-		_ = store.Disconnect()
-		ended <- err
-	}()
-	t.Cleanup(func() { drain(); <-ended; ended <- nil })
-	return &instance{"http://" + l.Addr().String(), drain, ended}
+	requests, cut := context.WithCancelCause(context.Background())
+	server := &http.Server{Handler: handler, BaseContext: func(net.Listener) context.Context { return requests }}
+	go func() { _ = server.Serve(l) }()
+	left := make(chan struct{})
+	drain := sync.OnceFunc(func() {
+		go func() {
+			defer close(left)
+			cut(serve.ErrDraining)
+			_ = server.Shutdown(context.Background())
+			keeper.Close()
+			_ = store.Disconnect()
+		}()
+	})
+	t.Cleanup(func() { drain(); <-left })
+	return &instance{"http://" + l.Addr().String(), drain}
 }
 
 // got is what a caller has of a stream after some connections.
@@ -183,8 +188,8 @@ type got struct {
 
 type message struct{ id, event, data string }
 
-// take reads at most n events from a stream, and hangs up.
-func (g *got) take(t tester, q *http.Request, n int) int {
+// take reads at most n events from a stream, and hangs up; or it calls then, and reads on to the end.
+func (g *got) take(t tester, q *http.Request, n int, then ...func()) int {
 	t.Helper()
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -218,6 +223,10 @@ func (g *got) take(t tester, q *http.Request, n int) int {
 				n--
 			}
 			m = message{}
+			if n == 0 && len(then) > 0 {
+				n = math.MaxInt
+				then[0]()
+			}
 		}
 	}
 	return answer.StatusCode
@@ -275,7 +284,7 @@ func TestWhereverAStreamIsCutTheCallerHasTheWholeAnswerOnce(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				pieces := rapid.SliceOfN(rapid.StringMatching(`[a-zé漢 "<]{1,8}`), 1, 12).Draw(rt, "pieces")
 				cuts := rapid.SliceOfN(rapid.IntRange(1, 6), 0, 3).Draw(rt, "cuts")
-				h, c := &house{redis: redis, speaker: &speaker{pieces: pieces, step: at(time.Millisecond)}, grace: 40 * time.Millisecond}, closer{T: rt}
+				h, c := &house{redis: redis, speaker: &speaker{pieces: pieces, step: at(time.Millisecond)}}, closer{T: rt}
 				defer c.close()
 				server.FlushAll() // rate limits too
 				instances := []*instance{h.run(&c), h.run(&c)}
@@ -284,8 +293,7 @@ func TestWhereverAStreamIsCutTheCallerHasTheWholeAnswerOnce(t *testing.T) {
 				for i, n := range append(cuts, 1000) {
 					last, status := i == len(cuts), 0
 					if !last && rapid.Bool().Draw(rt, "drain") {
-						go instances[here].drain()
-						status = g.take(&c, next, 1000)
+						status = g.take(&c, next, n, instances[here].drain)
 						instances[here] = h.run(&c)
 					} else {
 						status = g.take(&c, next, n)
@@ -330,7 +338,7 @@ func (c *closer) close() {
 // BenchmarkStream is a stream of 1,000 pieces over a connection, kept for who comes back, and not. What the client takes
 // is in it.
 func BenchmarkStream(b *testing.B) {
-	h := &house{redis: redistest.URL(b), speaker: &speaker{pieces: slices.Repeat([]string{"some words "}, 1000), step: at(0), chunks: true}, keys: keysFile(b), grace: time.Second}
+	h := &house{redis: redistest.URL(b), speaker: &speaker{pieces: slices.Repeat([]string{"some words "}, 1000), step: at(0), chunks: true}, keys: keysFile(b)}
 	for _, name := range []string{"kept", "not kept"} {
 		h.unkept = name == "not kept"
 		here := h.run(b)

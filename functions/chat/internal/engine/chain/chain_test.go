@@ -219,7 +219,11 @@ func TestGoesOnToTheNextEngineBeforeTheFirstToken(t *testing.T) {
 					}
 					answerWhole(w, r)
 				})
-				c := open(t, entry("first", bad.URL, "    timeout: 300ms", "    first_token: 150ms", "    retries: 0"), entry("second", good.URL))
+				figures := []string{"    retries: 0"}
+				if fault.reason == "timeout" {
+					figures = append(figures, "    timeout: 300ms", "    first_token: 150ms")
+				}
+				c := open(t, entry("first", bad.URL, figures...), entry("second", good.URL))
 				var heard heard
 				emit := engine.Emit(heard.emit)
 				if !stream {
