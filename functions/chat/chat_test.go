@@ -19,9 +19,14 @@ import (
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/graph"
 	"github.com/aguante-chat/aguante/shared/graph/embedded"
+	"github.com/aguante-chat/aguante/shared/limits"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// What is there has all the time it needs, for this machine may be slow. What is slow is tested where its calls are made.
+func TestMain(m *testing.M) {
+	limits.Redis.Timeout, limits.Broker.Timeout, limits.Materialize.Timeout = 5*time.Second, 20*time.Second, 20*time.Second
+	goleak.VerifyTestMain(m)
+}
 
 // rig is chat with its real parts around it: Redis in this process, an embedded graph, and a broker that writes every
 // turn it gets into that graph.

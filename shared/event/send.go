@@ -26,13 +26,17 @@ const (
 	WayNone    = "none"    // nowhere to send to
 )
 
-// Each way's share of limits.HandOff, so that the last one still has time when those before it are frozen. Without a broker
-// its share is the direct way's: that answers once the graph has the turn.
+// Each way's share of the time of a hand-off (limits.Broker.Timeout), so that the last one still has time when those
+// before it are frozen. Without a broker its share is the direct way's: that answers once the graph has the turn.
 const (
-	brokerShare = limits.HandOff / 2
-	directShare = limits.HandOff / 4
-	outboxShare = limits.HandOff / 5
+	brokerShare = 0.5
+	directShare = 0.25
+	outboxShare = 0.2
 )
+
+func timeFor(share float64) time.Duration {
+	return time.Duration(share * float64(limits.Broker.Timeout))
+}
 
 // Outbox keeps an event durably until it can be sent.
 type Outbox interface {
@@ -66,12 +70,12 @@ func NewSender(c SenderConfig) *Sender {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Sender{SenderConfig: c, client: newClient(c.Broker)}
-	s.broker = guard.New(within(limits.Broker, brokerShare), c.Observer)
+	s.broker = guard.New(within(limits.Broker, timeFor(brokerShare)), c.Observer)
 	share := directShare
 	if c.Broker == "" {
 		share += brokerShare
 	}
-	s.direct = guard.New(within(limits.Materialize, share), c.Observer)
+	s.direct = guard.New(within(limits.Materialize, timeFor(share)), c.Observer)
 	s.memory = newQueue(limits.TurnBacklog.Hard, 1, true, s.resend, s.lose)
 	s.watch()
 	return s
@@ -103,7 +107,7 @@ func within(d limits.Dependency, timeout time.Duration) limits.Dependency {
 }
 
 // Send sends e and says which way it went and which ways before that did not take it. It never fails: an event that
-// nothing durable takes within limits.HandOff stays in memory.
+// nothing durable takes in that time stays in memory.
 func (s *Sender) Send(ctx context.Context, e Event) (way string, degraded []guard.Degraded) {
 	e = withTrace(ctx, e)
 	ways := s.ways(e)
@@ -199,7 +203,7 @@ func (s *Sender) to(g *guard.Guard, url string) func(context.Context, Event) *gu
 }
 
 func (s *Sender) keep(ctx context.Context, e Event) *guard.Degraded {
-	ctx, cancel := context.WithTimeout(ctx, outboxShare)
+	ctx, cancel := context.WithTimeout(ctx, timeFor(outboxShare))
 	defer cancel()
 	err := s.Outbox.Keep(ctx, e)
 	if err == nil {

@@ -167,7 +167,7 @@ func TestAnEventGoesTheFirstWayThatTakesIt(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSender(t, SenderConfig{Broker: c.broker(t), Outbox: c.outbox, Direct: map[string]string{TurnCompleted: c.direct(t)}})
-			ctx, cancel := context.WithTimeout(t.Context(), limits.HandOff)
+			ctx, cancel := context.WithTimeout(t.Context(), limits.Broker.Timeout)
 			defer cancel()
 			way, degraded := s.Send(ctx, made(t, "1"))
 			if way != c.way || reasons(degraded) != c.degraded {

@@ -132,7 +132,7 @@ func TestTheOutboxIsSweptWithinTheTimeThatATurnHas(t *testing.T) {
 }
 
 func TestManifestsThatCannotWorkAreRefused(t *testing.T) {
-	whole := fmt.Sprintf(manifest, "first")
+	whole := fmt.Sprintf(manifest, "first", "PT0.5S")
 	_, triggers, _ := strings.Cut(whole, "---")
 	cases := map[string]string{
 		"no Broker":         triggers,

@@ -15,11 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/alecthomas/kong"
 	"go.uber.org/goleak"
 )
 
+// What is there has all the time it needs, for this machine may be slow.
 func TestMain(m *testing.M) {
+	limits.Redis.Timeout, limits.Broker.Timeout, limits.Materialize.Timeout = 5*time.Second, 20*time.Second, 20*time.Second
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("knative.dev/eventing/pkg/kncloudevents.cleanupClientsMap"))
 }
 

@@ -62,7 +62,7 @@ func connect(address string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	wait := limits.RateLimit
+	wait := limits.Redis.Timeout
 	o.DialTimeout, o.ReadTimeout = cmp.Or(o.DialTimeout, wait), cmp.Or(o.ReadTimeout, wait)
 	o.WriteTimeout, o.PoolTimeout = cmp.Or(o.WriteTimeout, wait), cmp.Or(o.PoolTimeout, wait)
 	o.MaxRetries, o.DialerRetries = -1, 1
@@ -78,7 +78,7 @@ func connectCluster(address string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	wait := limits.RateLimit
+	wait := limits.Redis.Timeout
 	o.DialTimeout, o.ReadTimeout = cmp.Or(o.DialTimeout, wait), cmp.Or(o.ReadTimeout, wait)
 	o.WriteTimeout, o.PoolTimeout = cmp.Or(o.WriteTimeout, wait), cmp.Or(o.PoolTimeout, wait)
 	o.MaxRetries, o.DialerRetries, o.MaxRedirects = -1, 1, 1

@@ -44,7 +44,7 @@ func (s *Teller) handOver(ctx context.Context, t Turn, a engine.Answer) lacks {
 		decision.From(ctx).Add(began, d)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, limits.HandOff)
+	ctx, cancel := context.WithTimeout(ctx, limits.Broker.Timeout)
 	defer cancel()
 	way, degraded := s.Outbox.Send(ctx, e)
 	d.Selected, d.FallbackChain = way, lacks(degraded).words()

@@ -27,14 +27,17 @@ type Begun struct {
 	told Told
 }
 
-// Find gives the stream of a turn that c began, looking twice for one that has begun just now. It fails with ErrNoStream
-// or ErrUnavailable.
+// looks is how often Find looks for a stream, with a rest between: what a stream says first is in Redis within 125 ms, or
+// never (25 ms until it is written, and limits.Redis.Timeout).
+const looks = 4
+
+// Find gives the stream of a turn that c began, which may be just now. It fails with ErrNoStream or ErrUnavailable.
 func (s *Teller) Find(ctx context.Context, c Caller, turnID string) (*Begun, error) {
 	if s.Streams == nil {
 		return nil, ErrNoStream
 	}
 	told, err := s.told(ctx, turnID, "", "")
-	if err == nil && told.Turn == nil {
+	for look := 1; err == nil && told.Turn == nil && look < looks; look++ {
 		if err = rest(ctx); err == nil {
 			told, err = s.told(ctx, turnID, "", "")
 		}
