@@ -185,31 +185,38 @@ func TestADrainEndsAStreamWithWhereItGoesOn(t *testing.T) {
 	}
 }
 
-func TestWithoutRedisAStreamGoesOnAndSaysThatItCannotBeResumed(t *testing.T) {
-	server := redistest.Start(t)
-	said := 0
-	h := &house{redis: server.URL(), impatient: true}
-	h.speaker = &speaker{pieces: strings.Split(strings.Repeat("a", 100), ""), step: func(ctx context.Context) error {
-		if said++; said == 10 {
-			server.Freeze()
-		}
-		return at(10 * time.Millisecond)(ctx)
-	}}
-	here := h.run(t)
-	var g got
-	if status := g.take(t, ask(t, here.url+"/chat", `{"message":"hi","stream":true}`), 1000); status != http.StatusOK || len(g.text) != 100 || g.end != "done" {
-		t.Fatalf("%d, %+v", status, g)
-	}
-	if !strings.Contains(g.done, `"dependency":"redis"`) {
-		t.Errorf("done: %s", g.done)
-	}
-	degraded := 0
-	for _, e := range g.events {
-		if e.event == "degraded" && strings.Contains(e.data, `"redis"`) {
-			degraded++
-		}
-	}
-	if degraded != 1 {
-		t.Errorf("said %d times", degraded)
+func TestWithoutRedisAStreamGoesOnAndSaysOnceThatItCannotBeResumed(t *testing.T) {
+	for name, frozenAt := range map[string]int{"lost before it began": 0, "lost in its middle": 10} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			h := &house{redis: server.URL(), impatient: true}
+			said := 0
+			h.speaker = &speaker{pieces: strings.Split(strings.Repeat("a", 100), ""), step: func(ctx context.Context) error {
+				if said++; said == frozenAt {
+					server.Freeze()
+				}
+				return at(10 * time.Millisecond)(ctx)
+			}}
+			here := h.run(t)
+			if frozenAt == 0 {
+				server.Freeze()
+			}
+			var g got
+			if status := g.take(t, ask(t, here.url+"/chat", `{"message":"hi","stream":true}`), 1000); status != http.StatusOK || len(g.text) != 100 || g.end != "done" {
+				t.Fatalf("%d, %+v", status, g)
+			}
+			if !strings.Contains(g.done, `"dependency":"redis"`) {
+				t.Errorf("done: %s", g.done)
+			}
+			degraded := 0
+			for _, e := range g.events {
+				if e.event == "degraded" && strings.Contains(e.data, `"redis"`) {
+					degraded++
+				}
+			}
+			if degraded != 1 {
+				t.Errorf("said %d times", degraded)
+			}
+		})
 	}
 }

@@ -35,9 +35,9 @@ func calls(s *Store) map[string]func(context.Context) error {
 // One attempt, and the error back within the time that a call has: more would be time that the turn does not have.
 func TestGivesUpInTime(t *testing.T) {
 	server := redistest.Start(t)
-	s := open(t, server.URL())
+	s, well := open(t, server.URL()), calls(open(t, server.URL()+patient))
 	for name, call := range calls(s) {
-		if err := call(t.Context()); err != nil {
+		if err := well[name](t.Context()); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		server.Freeze()

@@ -65,7 +65,7 @@ func open(t testing.TB, url string) *Store {
 	return s
 }
 
-var caller = turn.Caller{Address: "192.0.2.1", Class: "chat", Rate: limits.Rate{PerMinute: 60, Burst: 5}}
+var caller = turn.Caller{Address: "192.0.2.1", Class: "chat", Rate: limits.Rate{PerMinute: 1, Burst: 5}} // none comes back while a test runs
 
 func opening(user, session string) turn.Opening {
 	return turn.Opening{Caller: caller, User: user, SessionID: session}
@@ -169,7 +169,7 @@ func TestCountsARateAsTheArithmeticHasIt(t *testing.T) {
 		}
 		for range 3 {
 			v := mustOpen(t, s, opening("", "")).Verdict
-			if v == nil || v.Allowed || v.RetryAfter <= 0 || v.RetryAfter > time.Second {
+			if v == nil || v.Allowed || v.RetryAfter <= 0 || v.RetryAfter > time.Minute {
 				t.Fatalf("one too many: %+v", v)
 			}
 		}

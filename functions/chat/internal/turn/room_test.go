@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -127,21 +128,23 @@ func TestShortOfMemoryNewSessionsAreShedFirst(t *testing.T) {
 }
 
 func TestATurnWhoseCallerWaitsNoLongerIsNotWorkedOn(t *testing.T) {
-	asked := 0
-	p := bare(func(ctx context.Context, _ engine.Request) (engine.Answer, error) {
-		asked++
-		<-ctx.Done()
-		return engine.Answer{}, ctx.Err()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		p := bare(func(ctx context.Context, _ engine.Request) (engine.Answer, error) {
+			asked++
+			<-ctx.Done()
+			return engine.Answer{}, ctx.Err()
+		})
+		in := says("ana", "hi")
+		in.Deadline = time.Now()
+		if _, err := turn.New(p).Take(t.Context(), in, nil); !errors.Is(err, turn.ErrDeadline) || asked != 0 {
+			t.Errorf("before it began: %v, %d engines asked", err, asked)
+		}
+		in.Deadline = time.Now().Add(50 * time.Millisecond)
+		if _, err := turn.New(p).Take(t.Context(), in, nil); !errors.Is(err, turn.ErrDeadline) || asked != 1 {
+			t.Errorf("while it was under way: %v, %d engines asked", err, asked)
+		}
 	})
-	in := says("ana", "hi")
-	in.Deadline = time.Now()
-	if _, err := turn.New(p).Take(t.Context(), in, nil); !errors.Is(err, turn.ErrDeadline) || asked != 0 {
-		t.Errorf("before it began: %v, %d engines asked", err, asked)
-	}
-	in.Deadline = time.Now().Add(50 * time.Millisecond)
-	if _, err := turn.New(p).Take(t.Context(), in, nil); !errors.Is(err, turn.ErrDeadline) || asked != 1 {
-		t.Errorf("while it was under way: %v, %d engines asked", err, asked)
-	}
 }
 
 // guardless hears nothing of what it is told.

@@ -101,7 +101,8 @@ type keeping struct {
 	turn   Turn
 	emit   Emit
 	Keeping
-	lack *guard.Degraded // told to the caller
+	lack *guard.Degraded // of the keeping
+	told lacks           // to the caller
 }
 
 func (k *keeping) piece(p Piece) error {
@@ -115,11 +116,15 @@ func (k *keeping) piece(p Piece) error {
 	if k.turn.Form == "" {
 		kept.Chunk = nil
 	}
+	k.told = k.told.with(p.Degraded)
 	if lack := k.Add(kept); lack != nil && k.lack == nil {
 		k.lack = lack
 		k.teller.Telemetry.FailedOpen(k.ctx, *lack, nil)
-		if err := k.emit(Piece{Degraded: lack}); err != nil {
-			return err
+		before := len(k.told)
+		if k.told = k.told.with(lack); len(k.told) > before {
+			if err := k.emit(Piece{Degraded: lack}); err != nil {
+				return err
+			}
 		}
 	}
 	return k.emit(p)

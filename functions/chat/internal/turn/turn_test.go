@@ -99,7 +99,7 @@ type house struct {
 func build(t testing.TB) *house {
 	t.Helper()
 	h := &house{redis: miniredis.RunT(t), sent: &sent{way: event.WayBroker}}
-	sessions, err := session.New("redis://" + h.redis.Addr() + "?read_timeout=5s&dial_timeout=5s")
+	sessions, err := session.New("redis://" + h.redis.Addr() + "?read_timeout=5s&dial_timeout=5s&write_timeout=5s&pool_timeout=5s")
 	if err != nil {
 		t.Fatal(err)
 	}

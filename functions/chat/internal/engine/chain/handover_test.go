@@ -58,13 +58,13 @@ func TestTheNextEngineGoesOnWhereOneBrokeOff(t *testing.T) {
 				second := newScripted(t, func(w http.ResponseWriter, _ *http.Request) {
 					say(w, finish+usage+done, strings.SplitAfter(c.next, " ")...)
 				})
-				chain := open(t, entry("first", first.URL, "    stall: 100ms", "    retries: 2"), entry("second", second.URL))
+				reason, figures := "first: cut off", []string{"    retries: 2"}
+				if ending == "stall" {
+					reason, figures = "first: stalled", append(figures, "    stall: 100ms")
+				}
+				chain := open(t, entry("first", first.URL, figures...), entry("second", second.URL))
 				var heard heard
 				a, err := chain.Answer(t.Context(), hello(), heard.emit)
-				reason := "first: cut off"
-				if ending == "stall" {
-					reason = "first: stalled"
-				}
 				want := slices.DeleteFunc([]string{reason, c.also}, func(s string) bool { return s == "" })
 				if err != nil || a.Text != c.want || heard.text.String() != c.want || a.Engine != "second" || !slices.Equal(reasons(a.Degraded), want) || !slices.Equal(heard.degraded, want) {
 					t.Errorf("heard %q, %q; got %+v, %v", heard.text.String(), heard.degraded, a, err)

