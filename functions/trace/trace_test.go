@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"github.com/aguante-chat/aguante/functions/trace/internal/store/redis"
+	"github.com/aguante-chat/aguante/functions/trace/internal/store/sqlite"
 	"github.com/aguante-chat/aguante/shared/decision"
 	"github.com/aguante-chat/aguante/shared/event"
 	"github.com/aguante-chat/aguante/shared/serve"
@@ -29,6 +31,8 @@ func TestMain(m *testing.M) {
 		victim(Config{DataDir: dir, RedisURL: os.Getenv("AGUANTE_TRACE_TEST_REDIS")})
 		return
 	}
+	// Both stores have all the time they need, for this machine may be slow.
+	redis.Dependency.Timeout, sqlite.Dependency.Timeout = 20*time.Second, 20*time.Second
 	goleak.VerifyTestMain(m)
 }
 

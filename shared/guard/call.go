@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -40,15 +41,23 @@ func (c *Call) judge(err error) Result {
 		return OK
 	case isAbandoned(err):
 		return Left
-	case c.parent.Err() != nil:
-		if errors.Is(c.parent.Err(), context.DeadlineExceeded) && time.Since(c.began) >= c.guard.dependency.Timeout/2 {
+	case over(c.parent) != nil:
+		if errors.Is(over(c.parent), context.DeadlineExceeded) && time.Since(c.began) >= c.guard.dependency.Timeout/2 {
 			return Timeout
 		}
 		return Left
-	case c.ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
+	case over(c.ctx) != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded):
 		return Timeout
 	}
 	return Error
+}
+
+// over says why ctx has ended. A connection that was given its deadline may be back before ctx knows.
+func over(ctx context.Context) error {
+	if deadline, is := ctx.Deadline(); is && !time.Now().Before(deadline) && ctx.Err() == nil {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // count tells the breaker. A half-open breaker waits for its one probe: if that caller left, it must probe again.

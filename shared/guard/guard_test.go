@@ -3,8 +3,10 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aguante-chat/aguante/shared/guard"
@@ -172,15 +174,55 @@ func TestNothingButTheDependencyTripsIt(t *testing.T) {
 	}
 }
 
-func TestCallersDeadlineCountsOnceTheDependencyHadItsShareOfTime(t *testing.T) {
-	d, seen := small(), &ledger{}
-	d.Timeout = 20 * time.Millisecond
-	hasty, cancel := context.WithTimeout(context.Background(), 15*time.Millisecond)
-	defer cancel()
-	_, _ = guard.Do(hasty, guard.New(d, seen), freezes)
-	if seen.count(guard.Timeout) != 1 {
-		t.Errorf("told %+v", seen.outcomes)
+// reads waits for a server that says nothing, on a connection that has the deadline of ctx.
+func reads(t *testing.T, ctx context.Context) error {
+	here, there := net.Pipe()
+	defer here.Close()
+	defer there.Close()
+	deadline, _ := ctx.Deadline()
+	if err := here.SetReadDeadline(deadline); err != nil {
+		t.Error(err)
 	}
+	_, err := here.Read(make([]byte, 1))
+	return err
+}
+
+func TestADeadlineIsJudgedAloneWhenTheConnectionHearsOfItFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		dependency, caller time.Duration
+		want               guard.Result
+	}{
+		"the dependency's": {2 * time.Millisecond, time.Minute, guard.Timeout},
+		"the caller's":     {time.Minute, 2 * time.Millisecond, guard.Left},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const calls = 100
+			d, seen := small(), &ledger{}
+			d.Timeout, d.Breaker.Failures = c.dependency, 2*calls
+			g := guard.New(d, seen)
+			for range calls {
+				ctx, cancel := context.WithTimeout(t.Context(), c.caller)
+				_, _ = guard.Do(ctx, g, func(ctx context.Context) (int, error) { return 0, reads(t, ctx) })
+				cancel()
+			}
+			if n := seen.count(c.want); n != calls {
+				t.Errorf("%d of %d calls were told as %s: %+v", n, calls, c.want, seen.outcomes[0])
+			}
+		})
+	}
+}
+
+func TestCallersDeadlineCountsOnceTheDependencyHadItsShareOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, seen := small(), &ledger{}
+		d.Timeout = 20 * time.Millisecond
+		hasty, cancel := context.WithTimeout(t.Context(), 15*time.Millisecond)
+		defer cancel()
+		_, _ = guard.Do(hasty, guard.New(d, seen), freezes)
+		if seen.count(guard.Timeout) != 1 {
+			t.Errorf("told %+v", seen.outcomes)
+		}
+	})
 }
 
 func TestHalfOpenLetsOneProbeThroughAndClosesWhenItWorks(t *testing.T) {
@@ -214,24 +256,26 @@ func TestAbandonedProbeIsFollowedByAnother(t *testing.T) {
 }
 
 func TestOpenTimeDoublesUpToItsMostWhileProbesFail(t *testing.T) {
-	d := small()
-	d.Breaker = limits.Breaker{Failures: 1, Open: 10 * time.Millisecond, MaxOpen: 40 * time.Millisecond}
-	g := guard.New(d, nil)
-	trip(g)
-	for _, atLeast := range []time.Duration{10, 20, 40, 40} {
-		opened := time.Now()
-		_, probe := beginProbe(t, g)
-		if waited := time.Since(opened); waited < (atLeast-2)*time.Millisecond {
-			t.Errorf("probed after %v, not %d ms", waited, atLeast)
+	synctest.Test(t, func(t *testing.T) {
+		d := small()
+		d.Breaker = limits.Breaker{Failures: 1, Open: 10 * time.Millisecond, MaxOpen: 40 * time.Millisecond}
+		g := guard.New(d, nil)
+		trip(g)
+		for _, open := range []time.Duration{10, 20, 40, 40} {
+			opened := time.Now()
+			_, probe := beginProbe(t, g)
+			if waited := time.Since(opened); waited < open*time.Millisecond || waited > (open+1)*time.Millisecond {
+				t.Errorf("probed after %v, not %d ms", waited, open)
+			}
+			_ = probe.End(errDown)
 		}
-		_ = probe.End(errDown)
-	}
-	_, probe := beginProbe(t, g)
-	_ = probe.End(nil)
-	trip(g)
-	if _, err := guard.Do(context.Background(), g, answers); !errors.Is(err, guard.ErrOpen) {
-		t.Errorf("tripped again: %v", err)
-	}
+		_, probe := beginProbe(t, g)
+		_ = probe.End(nil)
+		trip(g)
+		if _, err := guard.Do(context.Background(), g, answers); !errors.Is(err, guard.ErrOpen) {
+			t.Errorf("tripped again: %v", err)
+		}
+	})
 }
 
 // beginProbe waits until the breaker lets a call through.

@@ -20,7 +20,11 @@ import (
 	"github.com/aguante-chat/aguante/shared/guard"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The file has all the time it needs, for this machine may be slow.
+func TestMain(m *testing.M) {
+	Dependency.Timeout = 20 * time.Second
+	goleak.VerifyTestMain(m)
+}
 
 const notes = "CREATE TABLE IF NOT EXISTS notes (text TEXT PRIMARY KEY) STRICT"
 
