@@ -79,8 +79,12 @@ func postUntilKilled(t *testing.T, url string, after int, kill func()) []string 
 		senders.Go(func() {
 			for i := 0; ; i++ {
 				id := fmt.Sprintf("%d-%d", sender, i)
-				if !post(t, client, url, id) {
+				taken, alive := post(t, client, url, id)
+				if !alive {
 					return
+				}
+				if !taken { // Redis took too long
+					continue
 				}
 				mu.Lock()
 				acknowledged = append(acknowledged, id)
@@ -95,16 +99,17 @@ func postUntilKilled(t *testing.T, url string, after int, kill func()) []string 
 	return acknowledged
 }
 
-func post(t testing.TB, client *http.Client, url, id string) bool {
+// post says whether the trace of turn id was taken, and whether anyone answered.
+func post(t testing.TB, client *http.Client, url, id string) (taken, alive bool) {
 	body, err := json.Marshal(turn(id, "ana", today))
 	if err != nil {
 		t.Error(err)
-		return false
+		return false, false
 	}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		t.Error(err)
-		return false
+		return false, false
 	}
 	for name, value := range map[string]string{"Content-Type": "application/json", "Ce-Specversion": "1.0",
 		"Ce-Type": event.TurnDecided, "Ce-Source": "/test", "Ce-Id": id} {
@@ -112,8 +117,8 @@ func post(t testing.TB, client *http.Client, url, id string) bool {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer response.Body.Close()
-	return response.StatusCode == http.StatusAccepted
+	return response.StatusCode == http.StatusAccepted, true
 }

@@ -16,6 +16,7 @@ import (
 )
 
 func TestItStartsWithRedisDown(t *testing.T) {
+	hurry(t)
 	server := redistest.Start(t)
 	server.Kill()
 	r := run(t, Config{RedisURL: server.URL(), DeadLetterReplay: newSink(t).URL})
@@ -27,6 +28,7 @@ func TestItStartsWithRedisDown(t *testing.T) {
 }
 
 func TestARedisThatFailsIsSaidAndItComesBack(t *testing.T) {
+	hurry(t)
 	for name, fault := range map[string]struct {
 		begin, end func(*redistest.Server, *slowly) error
 	}{

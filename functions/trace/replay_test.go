@@ -166,6 +166,7 @@ func TestAFailedReplayKeepsTheLetter(t *testing.T) {
 		"frozen":   {func(t *testing.T) string { s := newSink(t); s.freeze(t); return s.URL }, http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
+			hurry(t)
 			r, id := withLetter(t, Config{DeadLetterReplay: c.broker(t)})
 			r.problem(r.do(http.MethodPost, "/dead-letters/"+id+"/replay", ""), c.status)
 			if l := r.letterList()[0]; l.State != "waiting" || l.Replays != 0 {

@@ -22,6 +22,7 @@ import (
 	"github.com/aguante-chat/aguante/functions/trace/internal/store/sqlite"
 	"github.com/aguante-chat/aguante/shared/decision"
 	"github.com/aguante-chat/aguante/shared/event"
+	"github.com/aguante-chat/aguante/shared/limits"
 	"github.com/aguante-chat/aguante/shared/serve"
 	"github.com/aguante-chat/aguante/shared/telemetry"
 )
@@ -31,9 +32,16 @@ func TestMain(m *testing.M) {
 		victim(Config{DataDir: dir, RedisURL: os.Getenv("AGUANTE_TRACE_TEST_REDIS")})
 		return
 	}
-	// Both stores have all the time they need, for this machine may be slow.
-	redis.Dependency.Timeout, sqlite.Dependency.Timeout = 20*time.Second, 20*time.Second
+	// The stores and the broker have all the time they need, for this machine may be slow.
+	redis.Dependency.Timeout, sqlite.Dependency.Timeout, limits.Broker.Timeout = 20*time.Second, 20*time.Second, time.Minute
 	goleak.VerifyTestMain(m)
+}
+
+// hurry gives Redis and the broker a second until t ends, which what is frozen need not outwait.
+func hurry(t *testing.T) {
+	store, broker := redis.Dependency.Timeout, limits.Broker.Timeout
+	redis.Dependency.Timeout, limits.Broker.Timeout = time.Second, time.Second
+	t.Cleanup(func() { redis.Dependency.Timeout, limits.Broker.Timeout = store, broker })
 }
 
 // running is trace behind a real listener.

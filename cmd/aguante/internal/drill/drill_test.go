@@ -17,9 +17,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aguante-chat/aguante/cmd/aguante/internal/up"
+	"github.com/aguante-chat/aguante/shared/limits"
 )
 
+// What is there has all the time it needs, for this machine may be slow.
 func TestMain(m *testing.M) {
+	limits.Redis.Timeout, limits.Broker.Timeout, limits.Materialize.Timeout = 5*time.Second, 20*time.Second, 20*time.Second
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("knative.dev/eventing/pkg/kncloudevents.cleanupClientsMap"),
 		goleak.Cleanup(func(int) { http.DefaultClient.CloseIdleConnections() }))
 }

@@ -34,7 +34,7 @@ func replay(ctx context.Context, r *run) error {
 	r.noneLost(ctx)
 	again := r.replayAll(ctx, own)
 	r.check(again[http.StatusConflict] == len(own), "a second replay is refused", "answers by status: %v", again)
-	found, _, twice := r.account(ctx, 0)
+	found, _, twice := r.account(ctx, delivered)
 	r.check(found == letters && twice == 0, "none twice, also after that", "%d in the graph, %d more than once", found, twice)
 	waiting := len(r.ownLetters(ctx, 0))
 	r.check(waiting == 0, "none waits any more", "%d of the drill's", waiting)
@@ -123,11 +123,18 @@ func (r *run) ownLetters(ctx context.Context, enough int) (ids []string) {
 	}
 }
 
-// replayAll replays dead letters and counts the answers by status; 0: none came.
+// replayAll replays dead letters, again for a while where the broker does not answer in time, and counts the last answers
+// by status; 0: none came.
 func (r *run) replayAll(ctx context.Context, ids []string) map[int]int {
 	statuses := map[int]int{}
 	for _, id := range ids {
-		got, _ := r.do(ctx, http.MethodPost, r.Trace+"/dead-letters/"+id+"/replay", "", nil)
+		var got answer
+		for began := time.Now(); ; {
+			got, _ = r.do(ctx, http.MethodPost, r.Trace+"/dead-letters/"+id+"/replay", "", nil)
+			if got.status != http.StatusServiceUnavailable || time.Since(began) > atOnce || !sleep(ctx, glance) {
+				break
+			}
+		}
 		statuses[got.status]++
 	}
 	return statuses
