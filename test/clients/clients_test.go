@@ -44,7 +44,8 @@ func TestMain(m *testing.M) {
 // engine is an OpenAI-compatible server that does what the last message asks for.
 type engine struct {
 	*httptest.Server
-	left chan struct{} // one for each caller who left
+	hanging chan struct{} // one for each caller who waits for nothing; GET /hanging waits for one
+	left    chan struct{} // one for each of them who left
 
 	mu     sync.Mutex
 	bodies []request
@@ -60,13 +61,20 @@ type request struct {
 }
 
 func newEngine(t *testing.T) *engine {
-	e := &engine{left: make(chan struct{}, 10)}
+	e := &engine{hanging: make(chan struct{}, 10), left: make(chan struct{}, 10)}
 	e.Server = httptest.NewServer(http.HandlerFunc(e.answer))
 	t.Cleanup(e.Close)
 	return e
 }
 
 func (e *engine) answer(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/hanging" {
+		select {
+		case <-e.hanging:
+		case <-r.Context().Done():
+		}
+		return
+	}
 	text, _ := io.ReadAll(r.Body)
 	q := request{Raw: string(text)}
 	if json.Unmarshal(text, &q) != nil || len(q.Messages) == 0 {
@@ -84,6 +92,7 @@ func (e *engine) answer(w http.ResponseWriter, r *http.Request) {
 		if q.Stream {
 			send(w, chunk(0, `{"content":"Well, "}`, "null"))
 		}
+		e.hanging <- struct{}{}
 		<-r.Context().Done()
 		e.left <- struct{}{}
 	case q.Stream:
@@ -153,10 +162,11 @@ func (e *engine) got(words ...string) bool {
 	})
 }
 
-// API keys of the tests: one for whatever they like, one that is good for a request a second.
+// API keys of the tests: one for whatever they like, one that is good for a request a second, one for a request a minute.
 const (
 	key      = "a-key-for-everything"
 	slowKey  = "a-key-for-one-a-second"
+	onceKey  = "a-key-for-one-a-minute"
 	keysFile = `keys:
   - name: everything
     sha256: 55d02de4fecb02219c06b6cbd265f21bae59a0aacae22557f7afdc8addb963d2
@@ -164,6 +174,9 @@ const (
   - name: slow
     sha256: a3cbb8c0f1f2ac4147192324bb439d8a8f7e7580e2d81d774f8a95e2bdfe11f5
     limits: {chat: {per_minute: 60, burst: 1}}
+  - name: once
+    sha256: b0cd30b73fb1e8d6133399e64f8b69ac2a4ac1d4926c0f27b942c417470232d0
+    limits: {chat: {per_minute: 1, burst: 1}}
 `
 )
 

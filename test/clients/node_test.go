@@ -18,7 +18,7 @@ func TestOpenAIsClientForNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node.Env = append(node.Env, "BASE_URL="+startChat(t, e)+"/v1", "KEY="+key, "SLOW_KEY="+slowKey, "ANSWER="+answer, "MODEL="+model)
+	node.Env = append(node.Env, "BASE_URL="+startChat(t, e)+"/v1", "KEY="+key, "SLOW_KEY="+slowKey, "ONCE_KEY="+onceKey, "ENGINE_URL="+e.URL, "ANSWER="+answer, "MODEL="+model)
 	var faults bytes.Buffer
 	node.Stderr = &faults
 	output, err := node.Output()

@@ -125,15 +125,21 @@ func TestWhatWasSaidIsRememberedInAnotherSession(t *testing.T) {
 			user := fmt.Sprintf("ana-%d", time.Now().UnixNano())
 			told := say(t, u, user, "", "My sister Lucía lives in Cuenca.")
 			eventually(t, "the turn is in the graph", recalls(t, u, user, "Where does Lucía live?", "Cuenca"))
-			asked := say(t, u, user, "", "Where does my sister live?")
+			var asked reply
+			eventually(t, "a turn lacks nothing", func() bool {
+				asked = say(t, u, user, "", "Where does my sister live?")
+				for _, d := range asked.Degraded {
+					if d.Reason != "timeout" && d.Reason != "slow" {
+						t.Errorf("degraded with everything up: %v", asked.Degraded)
+					}
+				}
+				return len(asked.Degraded) == 0
+			})
 			if asked.SessionID == told.SessionID {
 				t.Errorf("a turn without a session went into an old one: %s", asked.SessionID)
 			}
 			if !strings.Contains(asked.Reply, "your sister Lucía lives in Cuenca") {
 				t.Errorf("the reply does not remember: %q", asked.Reply)
-			}
-			if len(asked.Degraded) > 0 {
-				t.Errorf("degraded with everything up: %v", asked.Degraded)
 			}
 			eventually(t, "the decision trace is in the console", func() bool {
 				status, page := call(t, http.MethodGet, u.Trace+"/decisions/"+asked.TurnID, "", nil)
@@ -222,9 +228,13 @@ func TestForgottenUserIsGoneEverywhere(t *testing.T) {
 		return status == http.StatusOK
 	}
 	eventually(t, "the trace is kept", traced)
-	if status, answer := call(t, http.MethodDelete, u.Chat+"/users/ana", "", nil); status >= 300 {
-		t.Fatalf("DELETE /users/ana: %d: %s", status, answer)
-	}
+	eventually(t, "the user is forgotten", func() bool { // 503 while something does not answer in time
+		status, answer := call(t, http.MethodDelete, u.Chat+"/users/ana", "", nil)
+		if status >= 300 && status != http.StatusServiceUnavailable {
+			t.Fatalf("DELETE /users/ana: %d: %s", status, answer)
+		}
+		return status < 300
+	})
 	eventually(t, "the graph has forgotten", func() bool { return !recalls(t, u, "ana", "Where does Lucía live?", "Cuenca")() })
 	eventually(t, "the trace is erased", func() bool { return !traced() })
 	if status, history := call(t, http.MethodGet, u.Chat+"/sessions/"+told.SessionID, "", nil); strings.Contains(string(history), "Cuenca") {
