@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -42,7 +44,12 @@ func TestEveryAnsweredTurnIsMaterializedOnce(t *testing.T) {
 	}
 
 	lost, twice, late := w.count(t.Context(), l)
+	missing := len(lost)
+	if strings.Contains(fmt.Sprint(broken), "chat killed") {
+		lost = slices.DeleteFunc(lost, func(turn string) bool { return l.unheld[turn] })
+	}
 	t.Logf("%s, %d faults: %v", *duration, len(broken), broken)
+	t.Logf("%d turns were held by a chat's memory alone, as their replies said, and %d of them went with it", len(l.unheld), missing-len(lost))
 	t.Logf("%d turns answered, %d not (%v), told %d times to come back; %d materialized beyond them; the last after %s", len(l.answered), l.failed, l.failures, l.back, late.beyond, late.after.Round(time.Second))
 	if len(lost) > 0 || twice > 0 {
 		t.Errorf("%d answered turns are lost, %d are there twice: %.2000s", len(lost), twice, fmt.Sprint(lost))

@@ -6,9 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/aguante-chat/aguante/shared/event"
+	"github.com/aguante-chat/aguante/shared/guard"
+	"github.com/aguante-chat/aguante/shared/limits"
 )
 
 // patience is how long one who talks waits for an answer, coming back included.
@@ -18,6 +23,7 @@ const patience = 20 * time.Second
 type ledger struct {
 	mu       sync.Mutex
 	answered map[string]talker // turn → who had it
+	unheld   map[string]bool   // those that nothing durable took, as their replies say; nobody promises them
 	talkers  []talker
 	back     int // times that someone was told to come back
 	failed   int // got no answer, as from an instance that is down
@@ -31,7 +37,7 @@ type talker struct{ user, session string }
 // talk sends pace turns a second until ctx ends. Whoever gets no answer from one instance goes to the other with the
 // next turn, as behind a load balancer.
 func (w *world) talk(ctx context.Context, pace int) *ledger {
-	l := &ledger{answered: map[string]talker{}, failures: map[string]int{}}
+	l := &ledger{answered: map[string]talker{}, unheld: map[string]bool{}, failures: map[string]int{}}
 	defer http.DefaultClient.CloseIdleConnections()
 	tick := time.NewTicker(time.Second / time.Duration(pace))
 	defer tick.Stop()
@@ -54,32 +60,44 @@ func (w *world) say(l *ledger, who talker, n int) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for try := n; ; try++ {
-		turn, a, err := ask(ctx, w.chats[try%len(w.chats)].URL, who, n)
+		r, a, err := ask(ctx, w.chats[try%len(w.chats)].URL, who, n)
 		if after := comeBack(a); after > 0 && ctx.Err() == nil {
 			l.told(func() { l.back++ })
 			pause(ctx, after)
 			continue
 		}
-		l.told(func() { l.write(who, turn, a, err) })
+		l.told(func() { l.write(who, r, a, err) })
 		return
 	}
 }
 
+// reply is what an answer says of its turn.
+type reply struct {
+	TurnID   string           `json:"turn_id"`
+	Degraded []guard.Degraded `json:"degraded"`
+}
+
+// unheld: the broker, materialize and the outbox in Redis all took too long, on a machine that pauses. The turn is in the
+// memory of its chat (docs/durability.md).
+func (r reply) unheld() bool {
+	lacks := func(name string) bool {
+		return slices.ContainsFunc(r.Degraded, func(d guard.Degraded) bool { return d.Dependency == name })
+	}
+	return lacks(limits.Broker.Name) && lacks(limits.Materialize.Name) && lacks(event.WayOutbox)
+}
+
 // ask sends one turn. What is left of the answer is its header.
-func ask(ctx context.Context, address string, who talker, n int) (turn string, a *http.Response, err error) {
+func ask(ctx context.Context, address string, who talker, n int) (r reply, a *http.Response, err error) {
 	body, _ := json.Marshal(map[string]string{"user": who.user, "session_id": who.session, "message": fmt.Sprintf("My note number %d says %d.", n, n*n)})
 	q, _ := http.NewRequestWithContext(ctx, http.MethodPost, address+"/chat", bytes.NewReader(body))
 	q.Header.Set("Content-Type", "application/json")
 	q.Header.Set("Authorization", "Bearer "+key)
 	if a, err = http.DefaultClient.Do(q); err != nil {
-		return "", nil, err
+		return reply{}, nil, err
 	}
 	defer a.Body.Close()
-	var reply struct {
-		TurnID string `json:"turn_id"`
-	}
-	err = json.NewDecoder(a.Body).Decode(&reply)
-	return reply.TurnID, a, err
+	err = json.NewDecoder(a.Body).Decode(&r)
+	return r, a, err
 }
 
 // comeBack is when an answer asks to be asked for again: 0 if it does not.
@@ -98,7 +116,7 @@ func (l *ledger) told(write func()) {
 }
 
 // write keeps what became of one turn.
-func (l *ledger) write(who talker, turn string, a *http.Response, err error) {
+func (l *ledger) write(who talker, r reply, a *http.Response, err error) {
 	switch {
 	case a != nil && a.StatusCode >= http.StatusInternalServerError:
 		l.failed, l.refused = l.failed+1, l.refused+1
@@ -110,7 +128,10 @@ func (l *ledger) write(who talker, turn string, a *http.Response, err error) {
 		l.failed++
 		l.failures[a.Status]++
 	default:
-		l.answered[turn] = who
+		l.answered[r.TurnID] = who
+		if r.unheld() {
+			l.unheld[r.TurnID] = true
+		}
 	}
 }
 

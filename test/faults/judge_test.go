@@ -80,8 +80,9 @@ func (r result) judgeAnswers(check func(bool, string, ...any)) {
 	}
 }
 
-// busy are the words for what a machine without time does to any dependency: it answers too late, or at the limit.
-var busy = []string{string(guard.Timeout), "slow"}
+// busy are the words for what a machine without time does to any dependency: it answers too late, or at the limit, and is
+// then spared. One that is spared for errors had the errors before.
+var busy = []string{string(guard.Timeout), "slow", string(guard.Open)}
 
 // lacking counts the turns that lack a dependency for another reason than that the machine was too busy to answer in time.
 func lacking(turns []turn, dependency string) (n int) {
