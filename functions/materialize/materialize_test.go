@@ -186,6 +186,13 @@ func (m *moody) Write(ctx context.Context, w []graph.Write) ([]graph.Written, er
 	return m.Store.Write(ctx, w)
 }
 
+func (m *moody) Ping(ctx context.Context) error {
+	if err := m.err.Load(); err != nil {
+		return *err
+	}
+	return m.Store.Ping(ctx)
+}
+
 func TestStoreThatIsDownMeansSendItAgain(t *testing.T) {
 	down := errors.New("connection refused")
 	store := &moody{Store: openStore(t)}
