@@ -61,7 +61,7 @@ func newMetrics(registry *prometheus.Registry) *Metrics {
 		DeadLetters:         r.gauge("dead_letters", "Dead letters kept and not replayed."),
 		DeadLettersExpired:  r.counter("dead_letters_expired_total", "Dead letters dropped, too old or too many, that nobody had replayed."),
 		EventsLost:          r.counter("events_lost_total", "Turns and requests to forget that nothing durable took and memory could not hold, or not until the end."),
-		DecisionsDropped:    r.counter("decisions_dropped_total", "Decision traces dropped because the buffer was full or the way to trace was down."),
+		DecisionsDropped:    r.counter("decisions_dropped_total", "Decision traces dropped because the buffer was full, the way to trace was down or the system had to spare work."),
 		HopsRefused:         r.counter("hops_refused_total", "Requests and events refused because they had made too many hops."),
 	}
 }

@@ -47,7 +47,11 @@ func (r result) judge() (broken []string) {
 		window *= 6 // a busy machine's probe may time out, and the next, and Neo4j takes long to start
 	}
 	check(r.back <= window, "back after %v, not within %v", r.back, window)
-	check(r.lost == 0 && r.twice == 0, "of %d answered turns %d are lost, %d are there twice", r.answered, r.lost, r.twice)
+	lost := r.lost
+	if r.cell.of == trace {
+		lost -= r.healed.dropped // what arrives here are decision traces; a system that is slow drops some, and counts them
+	}
+	check(lost <= 0 && r.twice == 0, "of %d answered turns %d are lost, %d are there twice", r.answered, r.lost, r.twice)
 	return broken
 }
 

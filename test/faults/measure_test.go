@@ -121,6 +121,7 @@ type look struct {
 	goroutines int
 	heap       int64 // live bytes
 	lines      int   // of the log, those of requests left out
+	dropped    int   // decision traces that were not sent, by its own count
 	failedOpen map[string]float64
 	health     serve.Health
 }
@@ -144,6 +145,7 @@ func (s *system) look(ctx context.Context) (l look, err error) {
 	}
 	l.goroutines = int(metrics["go_goroutines"].GetMetric()[0].GetGauge().GetValue())
 	l.heap = int64(metrics["go_memstats_heap_alloc_bytes"].GetMetric()[0].GetGauge().GetValue())
+	l.dropped = int(metrics["aguante_decisions_dropped_total"].GetMetric()[0].GetCounter().GetValue())
 	l.failedOpen = map[string]float64{}
 	for _, m := range metrics["aguante_failopen_total"].GetMetric() {
 		for _, label := range m.GetLabel() {
