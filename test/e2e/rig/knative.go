@@ -20,12 +20,13 @@ import (
 // unused are kinds and programs that a small cluster does without.
 var unused = []string{"HorizontalPodAutoscaler", "PodDisruptionBudget", "Deployment job-sink", "StatefulSet request-reply"}
 
-// configured is what Knative's ConfigMaps say here and not by default: the proxy and the names of this cluster, and
-// decisions about scale within seconds.
+// configured is what Knative's ConfigMaps say here and not by default: the proxy and the names of this cluster, decisions
+// about scale within seconds, and sidecars that reserve little.
 var configured = map[string]map[string]any{
 	"config-network":    {"ingress-class": "rig.ingress.networking.knative.dev"},
 	"config-domain":     {"aguante.test": ""},
 	"config-autoscaler": {"stable-window": "6s", "scale-to-zero-grace-period": "6s"},
+	"config-deployment": {"queue-sidecar-image": "ko://knative.dev/serving/cmd/queue", "queue-sidecar-cpu-request": "10m"},
 }
 
 // system are the images that the cluster itself needs.
@@ -113,12 +114,16 @@ func tailored(content []byte) (definitions, others []byte, err error) {
 	}
 }
 
-// fit names the images that were loaded, reserves nothing on a small machine, and probes at once.
+// fit names the images that were loaded, reserves nothing on a small machine, and asks at once whether a program is ready,
+// but not whether it is alive: one that starts slowly would be killed for it.
 func fit(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		if _, probe := v["initialDelaySeconds"].(float64); probe {
 			delete(v, "initialDelaySeconds")
+		}
+		if _, container := v["image"].(string); container {
+			delete(v, "livenessProbe")
 		}
 		if r, ok := v["resources"].(map[string]any); ok && r["requests"] != nil {
 			delete(v, "resources")

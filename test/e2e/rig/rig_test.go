@@ -163,7 +163,7 @@ func TestKnativesManifestsAreFittedToTheCluster(t *testing.T) {
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: controller, namespace: knative-serving}
-spec: {template: {spec: {containers: [{image: ko://knative.dev/serving/cmd/controller, resources: {requests: {cpu: "1"}}, readinessProbe: {initialDelaySeconds: 20, periodSeconds: 5}}]}}}
+spec: {template: {spec: {containers: [{image: ko://knative.dev/serving/cmd/controller, resources: {requests: {cpu: "1"}}, readinessProbe: {initialDelaySeconds: 20, periodSeconds: 5}, livenessProbe: {periodSeconds: 1}}]}}}
 ---
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
@@ -176,6 +176,11 @@ kind: ConfigMap
 metadata: {name: config-network}
 data: {_example: much}
 ---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: services.serving.knative.dev}
+spec: {properties: {image: {type: string}, livenessProbe: {type: object, properties: {initialDelaySeconds: {type: integer}}}}}
+---
 apiVersion: v1
 kind: Namespace
 metadata: {name: knative-serving}
@@ -183,7 +188,7 @@ metadata: {name: knative-serving}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(definitions); !strings.Contains(got, "kind: Namespace") || strings.Contains(got, "Deployment") {
+	if got := string(definitions); !strings.Contains(got, "kind: Namespace") || !strings.Contains(got, "livenessProbe") || strings.Contains(got, "Deployment") {
 		t.Errorf("first: %s", got)
 	}
 	got := string(others)
@@ -192,7 +197,7 @@ metadata: {name: knative-serving}
 			t.Errorf("no %q in %s", want, got)
 		}
 	}
-	for _, not := range []string{"HorizontalPodAutoscaler", "_example", "initialDelaySeconds", "requests"} {
+	for _, not := range []string{"HorizontalPodAutoscaler", "_example", "initialDelaySeconds", "livenessProbe", "requests"} {
 		if strings.Contains(got, not) {
 			t.Errorf("%q in %s", not, got)
 		}
