@@ -23,12 +23,12 @@ func TestEverythingWakesFromZero(t *testing.T) {
 		user, began := someone("zoe"), time.Now()
 		told := c.say(t, user, "My brother Tomás plays the oboe.")
 		answered = append(answered, time.Since(began))
-		eventually(t, "materialize woke", time.Minute, func() bool {
+		eventually(t, "materialize woke", arriving, func() bool {
 			traceWoke()
 			return c.remembered(t, user, "What does Tomás play?", "oboe")
 		})
 		materialized = append(materialized, time.Since(began))
-		eventually(t, "trace woke", time.Minute, func() bool { return traceWoke() && traced(t, told.TurnID) })
+		eventually(t, "trace woke", arriving, func() bool { return traceWoke() && traced(t, told.TurnID) })
 		decided = append(decided, time.Since(began))
 	}
 	t.Logf("from zero, medians of %d: answered %v, materialized %v, traced %v; quiet → all at zero %v",

@@ -39,6 +39,16 @@ type reply struct {
 	user      string
 }
 
+// lacks says whether a reply names a dependency as missing.
+func (r reply) lacks(dependency string) bool {
+	for _, d := range r.Degraded {
+		if d.Dependency == dependency {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *caller) request(ctx context.Context, method, path string, body any) (int, []byte, error) {
 	content, err := json.Marshal(body)
 	if err != nil {

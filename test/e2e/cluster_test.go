@@ -152,6 +152,7 @@ func warm(ctx context.Context) error {
 	for ctx.Err() == nil {
 		user := someone("early")
 		if _, _, err = c.ask(ctx, user, "I live in Cuenca."); err != nil {
+			time.Sleep(200 * time.Millisecond) // of rest for what it waits for
 			continue
 		}
 		for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(200 * time.Millisecond) {

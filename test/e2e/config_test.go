@@ -10,7 +10,7 @@ import (
 // Engines that chat may be told to ask.
 var enginesFiles = map[string]string{
 	"local":     "engines: []",
-	"commanded": `engines: [{name: commanded, url: "http://engine.aguante.svc.cluster.local/v1", model: commanded, timeout: 12s}]`,
+	"commanded": `engines: [{name: commanded, url: "http://engine.aguante.svc.cluster.local/v1", model: commanded, timeout: 14s}]`,
 }
 
 // useEngine has chat ask an engine from now on. Every pod reads its files by itself: one that does not yet shows within some turns.
@@ -51,8 +51,8 @@ func TestAChangedConfigMapTakesEffectWithoutARestart(t *testing.T) {
 	began = time.Now()
 	configure(t, "flags.yaml", "materializers-enabled: true\nmaterializers-percentage: 100\nasync-enabled: true\ndecision-trace-enabled: true\ngraph-legacy-mode: true\n")
 	eventually(t, "the graph is left alone", 2*time.Minute, func() bool {
-		r := c.say(t, someone("ana"), "Hello.")
-		return len(r.Degraded) == 1 && r.Degraded[0].Dependency == "neo4j"
+		r, _, err := c.ask(t.Context(), someone("ana"), "Hello.")
+		return err == nil && len(r.Degraded) == 1 && r.Degraded[0].Dependency == "neo4j"
 	})
 	if after := pods(t, revision); !slices.Equal(before, after) {
 		t.Errorf("the pods were %v and are %v", before, after)

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -25,16 +24,29 @@ func k(t testing.TB, arguments ...string) string {
 // get reads an object, or a list of them, as the API server has it.
 func get(t testing.TB, path string, into any) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	status, content, err := do(http.DefaultClient, request)
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("%d", status)
-	}
-	if err = errors.Join(err, json.Unmarshal(content, into)); err != nil {
+	content := insist(t, path, func() (int, []byte, error) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api+path, nil)
+		if err != nil {
+			return 0, nil, err
+		}
+		return do(http.DefaultClient, request)
+	})
+	if err := json.Unmarshal(content, into); err != nil {
 		t.Fatalf("%s: %v: %s", path, err, content)
+	}
+}
+
+// insist calls what is not tested here until it answers 200: a part of the cluster that has just started may not.
+func insist(t testing.TB, what string, call func() (int, []byte, error)) []byte {
+	t.Helper()
+	for until := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		status, content, err := call()
+		if err == nil && status == http.StatusOK {
+			return content
+		}
+		if time.Now().After(until) {
+			t.Fatalf("%s: %d, %v: %s", what, status, err, content)
+		}
 	}
 }
 

