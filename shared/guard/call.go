@@ -41,10 +41,11 @@ func (c *Call) judge(err error) Result {
 		return OK
 	case isAbandoned(err):
 		return Left
-	case over(c.parent) != nil:
-		if errors.Is(over(c.parent), context.DeadlineExceeded) && time.Since(c.began) >= c.guard.dependency.Timeout/2 {
-			return Timeout
-		}
+	}
+	switch left := over(c.parent); {
+	case errors.Is(left, context.DeadlineExceeded) && time.Since(c.began) >= c.guard.dependency.Timeout/2:
+		return Timeout
+	case left != nil:
 		return Left
 	case over(c.ctx) != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded):
 		return Timeout

@@ -41,12 +41,7 @@ type reply struct {
 
 // lacks says whether a reply names a dependency as missing.
 func (r reply) lacks(dependency string) bool {
-	for _, d := range r.Degraded {
-		if d.Dependency == dependency {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Degraded, func(d struct{ Zone, Dependency, Reason string }) bool { return d.Dependency == dependency })
 }
 
 func (c *caller) request(ctx context.Context, method, path string, body any) (int, []byte, error) {

@@ -99,7 +99,7 @@ const java = `for p in /proc/[0-9]*; do read -r name < $p/comm; if [ "$name" = j
 func feel(t *testing.T, dependency string) {
 	t.Helper()
 	c := newCaller(t)
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) { // between two turns
 		if told, _, err := c.ask(t.Context(), someone("felt"), "Where do I live?"); err == nil && told.lacks(dependency) {
 			return
 		}

@@ -39,7 +39,7 @@ func get(t testing.TB, path string, into any) {
 // insist calls what is not tested here until it answers 200: a part of the cluster that has just started may not.
 func insist(t testing.TB, what string, call func() (int, []byte, error)) []byte {
 	t.Helper()
-	for until := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for until := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) { // between two calls
 		status, content, err := call()
 		if err == nil && status == http.StatusOK {
 			return content

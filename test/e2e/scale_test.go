@@ -42,7 +42,7 @@ func TestChatScalesByItsConcurrencyAndBack(t *testing.T) {
 	peak := 0
 	for ctx.Err() == nil {
 		peak = max(peak, len(pods(t, revision)))
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond) // between two looks
 	}
 	group.Wait()
 	if peak < 3 || peak > 5 {

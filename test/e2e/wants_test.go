@@ -72,7 +72,7 @@ func refusesStrangers(t *testing.T) {
 			return false
 		}
 		// The turns before pods and Triggers have their tokens are never known: each is waited for a little.
-		for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(200 * time.Millisecond) {
+		for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(200 * time.Millisecond) { // between two looks
 			if traced(t, told.TurnID) && c.remembered(t, told.user, "Where do I live?", "Cuenca") {
 				return true
 			}
